@@ -1,0 +1,78 @@
+# make run    the whole system on this machine
+# make test   every check and test
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check unit bench soak web lock proto setup setup-dev clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: setup ## Install what is missing and start the whole system (ARGS="--port 9000" passes flags)
+	@exec $(BIN)/vms run $(ARGS)
+
+test: setup-dev check unit ## Run every check and every test
+
+check: setup-dev ## Style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache > build/lint-imports.txt || { cat build/lint-imports.txt; exit 1; }
+	cd web && npm run --silent check
+
+unit: setup-dev
+	cd web && npm test --silent
+	$(BIN)/pytest -n 2 --dist loadgroup tests
+
+bench: setup-dev ## Measure every claim and write docs/reference/benchmarks.md
+	$(BIN)/python -m bench $(ARGS)
+
+soak: setup-dev ## Long runs under load and faults
+	$(BIN)/python -m bench.soak $(ARGS)
+
+setup: $(VENV)/.run web/dist/index.html
+
+setup-dev: $(VENV)/.dev web/dist/index.html
+	@mkdir -p build
+
+$(VENV)/bin/python:
+	@./deploy/setup/venv.sh $(PYTHON) $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing Python packages (about a minute the first time) ..."
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run | $(VENV)/bin/python
+	@echo "installing Python packages for tests ..."
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements-dev.lock
+	@./deploy/setup/browser.sh
+	@touch $@
+
+WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/vite.config.ts web/tsconfig.json
+
+web: web/dist/index.html
+
+web/node_modules/.installed: web/package-lock.json
+	@echo "installing web packages ..."
+	@cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web/dist/index.html: web/node_modules/.installed $(WEB_SOURCES)
+	@echo "building the web client ..."
+	@cd web && npm run --silent build
+	@touch $@
+
+lock: ## Write the lock files anew
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" requirements.in --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" -c requirements.lock requirements-dev.in --output-file requirements-dev.lock
+
+clean: ## Remove what was installed and built, never recordings
+	rm -rf $(VENV) web/node_modules web/dist build
