@@ -1,0 +1,40 @@
+"""What auth is made of, for those who compose it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vms.auth.access import Access
+from vms.auth.passwords import Passwords
+from vms.auth.policy import Policy
+from vms.auth.settings import AuthSettings
+from vms.auth.signin import SignIn
+from vms.auth.throttle import Throttle
+from vms.auth.tokens import AccessTokens, signing_key
+from vms.catalog.port import Catalog
+from vms.common.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class AuthServices:
+    """Placed by the app as `app.state.vms`, where the dependencies of `auth.http` read it."""
+
+    catalog: Catalog
+    policy: Policy
+    access: Access
+    signin: SignIn
+    passwords: Passwords
+    settings: AuthSettings
+
+
+async def open_auth(
+    catalog: Catalog, clock: Clock, settings: AuthSettings | None = None
+) -> AuthServices:
+    """Read (or, the first time, make) the signing key and put the parts together."""
+    chosen = settings or AuthSettings()
+    policy = Policy()
+    tokens = AccessTokens(await signing_key(catalog.settings), clock, chosen.access_seconds)
+    access = Access(catalog, tokens, policy, clock)
+    passwords = Passwords(chosen)
+    signin = SignIn(catalog, tokens, access, passwords, Throttle(chosen, clock), clock, chosen)
+    return AuthServices(catalog, policy, access, signin, passwords, chosen)
