@@ -21,6 +21,9 @@ ENV_PREFIX = "VMS_"
 ENV_NESTING = "__"
 ENV_FILE_NAME = "VMS_CONFIG"
 """The environment variable that names the settings file; not a setting itself."""
+ENV_NEW_PASSWORD = "VMS_NEW_PASSWORD"
+ENV_CAMERA_PASSWORD = "VMS_CAMERA_PASSWORD"
+_NOT_SETTINGS = frozenset({ENV_FILE_NAME, ENV_NEW_PASSWORD, ENV_CAMERA_PASSWORD})
 
 _MAX_FILE_BYTES = 1 << 20
 
@@ -137,7 +140,7 @@ def _check_unknown(keys: Iterator[str], known: list[str], where: str) -> None:
 def _check_environment(environ: Mapping[str, str], known: list[str]) -> None:
     sections = {key.split(".")[0] for key in known}
     for name in environ:
-        if not name.startswith(ENV_PREFIX) or name == ENV_FILE_NAME:
+        if not name.startswith(ENV_PREFIX) or name in _NOT_SETTINGS:
             continue
         key = name.removeprefix(ENV_PREFIX).lower().replace(ENV_NESTING, ".")
         if key in known or key in sections:

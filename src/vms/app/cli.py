@@ -1,0 +1,61 @@
+"""The command `vms`: a table of sub commands, and errors turned into one clear line."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+
+import typer
+
+from vms.app import cli_camera, cli_user
+from vms.app.cli_run import doctor, run, settings
+from vms.common.errors import VmsError
+from vms.common.secret import redact
+from vms.simulator.cli import simulate
+
+app = typer.Typer(
+    name="vms",
+    help="Video management system: record, watch live, find again.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run)
+app.add_typer(cli_camera.app, name="camera")
+app.add_typer(cli_user.app, name="user")
+app.command()(doctor)
+app.command()(settings)
+app.command()(simulate)
+
+
+@app.command("version")
+def show_version() -> None:
+    """Print the version."""
+    typer.echo(version("vms"))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point. Errors of the project end with status 1 and one line, never a trace."""
+    try:
+        app(args=arguments)
+    except VmsError as error:
+        typer.echo(f"vms: {redact(str(error))}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def run_ingest() -> None:
+    main(["run", "ingest", *sys.argv[1:]])
+
+
+def run_storage() -> None:
+    main(["run", "storage", *sys.argv[1:]])
+
+
+def run_stream() -> None:
+    main(["run", "stream", *sys.argv[1:]])
+
+
+def run_api() -> None:
+    main(["run", "api", *sys.argv[1:]])

@@ -1,0 +1,70 @@
+"""What the sub commands share: options, the catalog, progress, answers as tables."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from vms.app.settings import Settings, read_settings
+from vms.catalog.open import open_catalog
+from vms.catalog.port import Catalog
+
+Result = TypeVar("Result")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Settings file (TOML).", show_default=False)
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where the system keeps its files.")
+]
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def common_settings(config: Path | None, data_dir: Path | None, **flags: Any) -> Settings:
+    return read_settings(config, {"data_dir": data_dir, **flags})
+
+
+def run_async(work: Coroutine[Any, Any, Result]) -> Result:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+@asynccontextmanager
+async def opened_catalog(settings: Settings) -> AsyncIterator[Catalog]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    catalog = await open_catalog(settings.catalog_url, settings.data_dir)
+    try:
+        yield catalog
+    finally:
+        await catalog.close()
+
+
+@contextmanager
+def progress(text: str) -> Iterator[None]:
+    """Show that something goes on, where a person looks; one plain line elsewhere."""
+    if not errors.is_terminal:
+        errors.print(f"{text} ...", highlight=False)
+        yield
+        return
+    with errors.status(f"{text} ..."):
+        yield
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
+    if not rows:
+        console.print(empty)
+        return
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

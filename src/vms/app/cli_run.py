@@ -1,0 +1,73 @@
+"""`vms run`, `vms doctor` and `vms settings`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vms.app.cli_common import ConfigOption, DataDirOption, common_settings, console, run_async
+from vms.app.doctor import examine
+from vms.app.node import NodeRunner
+from vms.app.roles import ROLES, build_services, check_roles
+from vms.app.settings import Settings
+from vms.telemetry import logs
+
+_ROLE_HELP = f"Roles of this process ({', '.join(ROLES)}); none: all of them."
+
+
+def run(
+    roles: Annotated[list[str] | None, typer.Argument(help=_ROLE_HELP, show_default=False)] = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the web client and the API.")] = None,
+    bus: Annotated[
+        str | None, typer.Option(help="memory://, unix:///path or nats://host:port.")
+    ] = None,
+    demo: Annotated[
+        bool | None, typer.Option(help="Simulated cameras where none was ever configured.")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Run the system: all roles in this process, or those named."""
+    settings = common_settings(
+        config,
+        data_dir,
+        **{
+            "http.host": host,
+            "http.port": port,
+            "bus.url": bus,
+            "demo.enabled": demo,
+            "log.level": log_level,
+        },
+    )
+    chosen = check_roles(roles or list(ROLES), settings)
+    _configure_logs(settings)
+    runner = NodeRunner(settings, chosen)
+    run_async(runner.run(build_services))
+
+
+def doctor(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Check ports, disk, codecs and cameras, and say what to do about what is wrong."""
+    settings = common_settings(config, data_dir)
+    logs.configure("error", json=False)
+    failed = run_async(examine(settings))
+    raise typer.Exit(1 if failed else 0)
+
+
+def settings(
+    config: ConfigOption = None, data_dir: DataDirOption = None, file: Path | None = None
+) -> None:
+    """Show every setting with its value; secrets are not shown."""
+    tree = common_settings(config or file, data_dir)
+    console.print_json(tree.model_dump_json())
+
+
+def _configure_logs(settings: Settings) -> None:
+    as_json = settings.log.json_lines
+    if as_json is None:
+        as_json = not sys.stderr.isatty()
+    logs.configure(settings.log.level, json=as_json)

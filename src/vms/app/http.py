@@ -1,0 +1,85 @@
+"""The HTTP server of a process: the routes of its roles on one port."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from vms.app.settings import HttpSettings
+from vms.common.errors import ConfigError
+
+log = structlog.get_logger(__name__)
+
+_BACKLOG = 512
+_GRACE_SECONDS = 2
+
+
+def listen(settings: HttpSettings) -> socket.socket:
+    """A listening socket. Raises ConfigError that says who is in the way."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    server = socket.socket(family, socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        server.bind((settings.host, settings.port))
+        server.listen(_BACKLOG)
+    except OSError as error:
+        server.close()
+        raise ConfigError(_cannot_listen(settings, error)) from None
+    server.setblocking(False)
+    return server
+
+
+def _cannot_listen(settings: HttpSettings, error: OSError) -> str:
+    where = f"port {settings.port} on {settings.host}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{where} is in use by another program; choose another with --port"
+    if error.errno == errno.EACCES:
+        return f"{where} needs more rights than this user has; choose a port above 1023 with --port"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{settings.host} is no address of this machine; choose one of its own with --host"
+    return f"{where} cannot be listened on: {error.strerror}; choose others with --host and --port"
+
+
+def address(server: socket.socket) -> str:
+    """The address to type into a browser."""
+    host, port = server.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the node, which stops its parts in order."""
+        yield
+
+
+async def serve(app: FastAPI, server: socket.socket) -> None:
+    """Serve `app` until cancelled; then let requests end for two seconds at most."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_max_size=1 << 16,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        h11_max_incomplete_event_size=1 << 16,
+    )
+    running = _Server(config)
+    task = asyncio.create_task(running.serve(sockets=[server.dup()]))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        running.should_exit = True
+        await asyncio.wait([task], timeout=_GRACE_SECONDS + 0.5)
+        raise

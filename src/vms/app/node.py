@@ -1,0 +1,106 @@
+"""One process of the system: the roles it carries and what they share."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import structlog
+from fastapi import APIRouter
+
+from vms.app.broker import host_broker
+from vms.app.settings import Settings
+from vms.app.watch import watch_cameras
+from vms.bus.connect import open_bus
+from vms.bus.port import Bus
+from vms.catalog.open import open_catalog
+from vms.catalog.port import Catalog
+from vms.common.clock import Clock, SystemClock
+from vms.common.lifecycle import keep_running
+
+log = structlog.get_logger(__name__)
+
+_STOP_LIMIT = 4.0
+"""Seconds that all roles together get to close their files and connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a role runs, and the routes it serves. `stops` orders the end: low first."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    router: APIRouter | None = None
+    stops: int = 0
+
+
+@dataclass(slots=True)
+class Node:
+    settings: Settings
+    roles: tuple[str, ...]
+    bus: Bus
+    catalog: Catalog
+    clock: Clock = field(default_factory=SystemClock)
+    started: float = field(default_factory=time.time)
+
+
+class NodeRunner:
+    """Opens what the roles share, runs them until told to stop, and closes in order."""
+
+    def __init__(self, settings: Settings, roles: Sequence[str]) -> None:
+        self._settings = settings
+        self._roles = tuple(roles)
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def run(self, build: Callable[[Node], Awaitable[list[Service]]]) -> None:
+        """Run until `stop`, SIGINT or SIGTERM. Raises VmsError where it cannot start."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stop)
+        async with AsyncExitStack() as stack:
+            node = await self._open(stack)
+            services = await build(node)
+            tasks = {
+                service: asyncio.create_task(
+                    keep_running(service.name, service.run), name=service.name
+                )
+                for service in services
+            }
+            log.info("node started", roles=",".join(self._roles))
+            await self._stop.wait()
+            log.info("node stopping")
+            await _stop_in_order(tasks)
+
+    async def _open(self, stack: AsyncExitStack) -> Node:
+        settings = self._settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        if settings.bus.url.startswith("unix://"):
+            await stack.enter_async_context(host_broker(settings.bus.url))
+        bus = await open_bus(settings.bus)
+        stack.push_async_callback(bus.close)
+        catalog = await open_catalog(settings.catalog_url, settings.data_dir)
+        stack.push_async_callback(catalog.close)
+        watcher = asyncio.create_task(
+            keep_running("camera watch", lambda: watch_cameras(catalog.cameras.list, bus))
+        )
+        stack.callback(watcher.cancel)
+        return Node(settings, self._roles, bus, catalog)
+
+
+async def _stop_in_order(tasks: dict[Service, asyncio.Task[None]]) -> None:
+    deadline = time.monotonic() + _STOP_LIMIT
+    for order in sorted({service.stops for service in tasks}):
+        batch = [task for service, task in tasks.items() if service.stops == order]
+        for task in batch:
+            task.cancel()
+        left = max(0.2, deadline - time.monotonic())
+        _, late = await asyncio.wait(batch, timeout=left)
+        for task in late:
+            log.error("part did not stop in time", part=task.get_name(), limit_s=_STOP_LIMIT)
