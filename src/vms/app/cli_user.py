@@ -24,7 +24,8 @@ from vms.common.secret import Secret
 app = typer.Typer(help="Add, list and remove users.", no_args_is_help=True)
 
 _PasswordOption = Annotated[
-    str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar=ENV_NEW_PASSWORD)
+    str,
+    typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar=ENV_NEW_PASSWORD),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -20,6 +21,13 @@ def check_id(value: str, what: str = "camera id") -> str:
     if not _ID.fullmatch(value):
         raise InvalidIdentifier(f"{what} {value[:60]!r} must be 1 to 40 of a-z, 0-9 and '-'")
     return value
+
+
+def slug(name: str) -> str:
+    """An id made from a name: "Portão 1" becomes "portao-1". Raises InvalidIdentifier."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    words = "-".join(re.findall(r"[a-z0-9]+", plain))
+    return check_id(words[:40].rstrip("-") or "camera")
 
 
 class Transport(StrEnum):
