@@ -59,7 +59,3 @@ class Source(Protocol):
     async def close(self) -> None:
         """Leave politely, within a second. Safe to call at any time, and twice."""
         ...
-
-
-class SourceFactory(Protocol):
-    def __call__(self) -> Source: ...
