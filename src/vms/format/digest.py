@@ -26,7 +26,8 @@ _CANONICAL = {name.lower(): name for name in (MD5, MD5_SESS, SHA256, SHA256_SESS
 
 _MAX_HEADER = 8192
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105
-_SCHEME = re.compile(rf"\s*({_TOKEN})(?:\s+|$)")
+_SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?:[\s,]+|$)")
+_TOKEN68 = re.compile(r"[A-Za-z0-9\-._~+/]+=*\s*(?:,|$)")
 _PARAMETER = re.compile(
     rf"\s*({_TOKEN})\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,\"]*))\s*(?:,|$)", re.DOTALL
 )
@@ -119,8 +120,7 @@ def parse_challenges(values: Iterable[str]) -> list[Challenge]:
             if match is None:
                 raise ParseError(f"WWW-Authenticate is not a challenge at character {at}")
             fields, at = _parameters(text, match.end())
-            scheme = match.group(1).lower()
-            if scheme in ("basic", "digest"):
+    XX ("basic", "digest"):
                 found.append(_challenge(scheme, fields))
     return found
 
@@ -280,4 +280,5 @@ def verify(
     ):
         return False
     wanted = _response(credentials, password, method)
-    return hmac.compare_digest(wanted, credentials.response.lower()) and same_user
+    given = credentials.response.lower().encode()
+    return hmac.compare_digest(wanted.encode(), given) and same_user
