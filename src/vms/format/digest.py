@@ -120,8 +120,11 @@ def parse_challenges(values: Iterable[str]) -> list[Challenge]:
             if match is None:
                 raise ParseError(f"WWW-Authenticate is not a challenge at character {at}")
             fields, at = _parameters(text, match.end())
-    XX ("basic", "digest"):
+            scheme = match.group(1).lower()
+            if scheme in ("basic", "digest"):
                 found.append(_challenge(scheme, fields))
+            elif not fields and (blob := _TOKEN68.match(text, at)):
+                at = blob.end()
     return found
 
 
