@@ -1,0 +1,144 @@
+"""Rows of cameras and their streams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from vms.catalog import tables as t
+from vms.catalog.database import Database
+from vms.catalog.seal import Seal
+from vms.common.errors import Conflict, NotFound
+from vms.common.model.camera import Camera, RecordingMode, StreamConfig, Transport, check_id
+
+
+class Cameras:
+    def __init__(self, database: Database, seal: Seal) -> None:
+        self._database = database
+        self._seal = seal
+
+    async def list(self) -> tuple[Camera, ...]:
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(t.cameras).order_by(t.cameras.c.id))).all()
+            streams = (
+                await connection.execute(
+                    select(t.streams).order_by(t.streams.c.camera_id, t.streams.c.position)
+                )
+            ).all()
+        by_camera: dict[str, _Rows] = {}
+        for stream in streams:
+            by_camera.setdefault(stream.camera_id, []).append(stream)
+        return tuple(self._camera(row, by_camera.get(row.id, ())) for row in rows)
+
+    async def get(self, camera_id: str) -> Camera:
+        async with self._database.read() as connection:
+            row = (
+                await connection.execute(select(t.cameras).where(t.cameras.c.id == camera_id))
+            ).one_or_none()
+            if row is None:
+                raise _missing(camera_id)
+            streams = (
+                await connection.execute(
+                    select(t.streams)
+                    .where(t.streams.c.camera_id == camera_id)
+                    .order_by(t.streams.c.position)
+                )
+            ).all()
+        return self._camera(row, streams)
+
+    async def exists(self, camera_id: str) -> bool:
+        async with self._database.read() as connection:
+            return bool(await connection.scalar(_exists(camera_id)))
+
+    async def add(self, camera: Camera) -> None:
+        _check(camera)
+        async with self._database.write() as connection:
+            if await connection.scalar(_exists(camera.id)):
+                raise Conflict(f"there is a camera {camera.id!r} already; choose another id")
+            await connection.execute(insert(t.cameras).values(self._columns(camera)))
+            await _add_streams(connection, camera)
+
+    async def update(self, camera: Camera) -> None:
+        _check(camera)
+        async with self._database.write() as connection:
+            changed = await connection.execute(
+                update(t.cameras).where(t.cameras.c.id == camera.id).values(self._columns(camera))
+            )
+            if changed.rowcount == 0:
+                raise _missing(camera.id)
+            await connection.execute(delete(t.streams).where(t.streams.c.camera_id == camera.id))
+            await _add_streams(connection, camera)
+
+    async def remove(self, camera_id: str) -> None:
+        async with self._database.write() as connection:
+            removed = await connection.execute(delete(t.cameras).where(t.cameras.c.id == camera_id))
+            if removed.rowcount == 0:
+                raise _missing(camera_id)
+            # Else a later camera of the same id would be seen by those who saw this one.
+            await connection.execute(delete(t.grants).where(t.grants.c.camera == camera_id))
+
+    def _columns(self, camera: Camera) -> dict[str, Any]:
+        return {
+            "id": camera.id,
+            "name": camera.name,
+            "enabled": camera.enabled,
+            "username": camera.username,
+            "password": self._seal.seal(camera.password, _place(camera.id)),
+        }
+
+    def _camera(self, row: Row[Any], streams: Sequence[Row[Any]]) -> Camera:
+        return Camera(
+            id=row.id,
+            name=row.name,
+            streams=tuple(
+                StreamConfig(s.name, s.url, Transport(s.transport), RecordingMode(s.recording))
+                for s in streams
+            ),
+            username=row.username,
+            password=self._seal.open(row.password, _place(row.id)),
+            enabled=row.enabled,
+        )
+
+
+_Rows = list[Row[Any]]
+
+
+def _exists(camera_id: str) -> Any:
+    return select(exists().where(t.cameras.c.id == camera_id))
+
+
+async def _add_streams(connection: AsyncConnection, camera: Camera) -> None:
+    if not camera.streams:
+        return
+    await connection.execute(
+        insert(t.streams),
+        [
+            {
+                "camera_id": camera.id,
+                "name": stream.name,
+                "position": position,
+                "url": stream.url,
+                "transport": stream.transport.value,
+                "recording": stream.recording.value,
+            }
+            for position, stream in enumerate(camera.streams)
+        ],
+    )
+
+
+def _check(camera: Camera) -> None:
+    check_id(camera.id)
+    names = [check_id(stream.name, "stream name") for stream in camera.streams]
+    if len(set(names)) != len(names):
+        raise Conflict(f"camera {camera.id!r} has two streams of one name")
+
+
+def _place(camera_id: str) -> str:
+    return f"camera {camera_id}"
+
+
+def _missing(camera_id: str) -> NotFound:
+    return NotFound(f"no camera {camera_id[:60]!r}")

@@ -1,0 +1,157 @@
+"""Connections. SQLite has one writer and several readers; PostgreSQL a pool for both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from vms.common.errors import CatalogError, ConfigError
+from vms.common.secret import redact
+
+_BUSY_MS = 15_000
+_READERS = 4
+_WAIT = 30.0
+
+
+class Database:
+    """`read` and `write` give a connection in a transaction; `write` commits at its end."""
+
+    def __init__(self, reader: AsyncEngine, writer: AsyncEngine, place: str) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.place = place
+        """Where the rows are, for messages; without credentials."""
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._reader.connect() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise self._translated(error) from error
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Rolled back where the body raises."""
+        try:
+            async with self._writer.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise self._translated(error) from error
+
+    @property
+    def dialect(self) -> str:
+        return self._writer.dialect.name
+
+    async def close(self) -> None:
+        await self._reader.dispose()
+        if self._writer is not self._reader:
+            await self._writer.dispose()
+
+    def _translated(self, error: Exception) -> CatalogError:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        text = redact(" ".join(str(cause).split()))[:300] or type(cause).__name__
+        if isinstance(error, IntegrityError):
+            return CatalogError(f"the catalog at {self.place} refused a row: {text}")
+        return CatalogError(f"the catalog at {self.place} cannot be used: {text}")
+
+
+def connect(url: str) -> Database:
+    """Engines for 'sqlite:///path/vms.db' or 'postgresql://user:password@host/name'.
+
+    Nothing is opened yet, but the file of SQLite is made. Raises ConfigError.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError(
+            f"catalog url {redact(url)!r} must look like sqlite:///path/vms.db "
+            "or postgresql://user:password@host/name"
+        ) from error
+    backend = parsed.drivername.partition("+")[0]
+    if backend == "sqlite":
+        return _sqlite(parsed)
+    if backend in ("postgresql", "postgres"):
+        return _postgresql(parsed)
+    raise ConfigError(
+        f"catalog url {redact(url)!r} names the database {backend!r}; use sqlite or postgresql"
+    )
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of an sqlite url, None for others."""
+    parsed = make_url(url)
+    if not parsed.drivername.startswith("sqlite") or not parsed.database:
+        return None
+    return Path(parsed.database).expanduser()
+
+
+def _sqlite(url: URL) -> Database:
+    if not url.database or url.database == ":memory:":
+        raise ConfigError("catalog url must name a file: sqlite:///path/vms.db")
+    path = Path(url.database).expanduser().absolute()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Password hashes are in it: nobody else reads it. Its WAL takes the same mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise ConfigError(f"catalog file {path} cannot be opened: {error.strerror}") from error
+    target = URL.create("sqlite+aiosqlite", database=str(path))
+    common: dict[str, Any] = {
+        "pool_timeout": _WAIT,
+        "max_overflow": 0,
+        "hide_parameters": True,
+        "connect_args": {"timeout": _BUSY_MS / 1000},
+    }
+    reader = create_async_engine(target, pool_size=_READERS, **common)
+    # The pool of one is the lock: writers of this process wait here and in their order,
+    # those of other processes within SQLite's busy timeout.
+    writer = create_async_engine(target, pool_size=1, **common)
+    for engine, begin, pragmas in (
+        (reader, "BEGIN", ("query_only=ON",)),
+        (writer, "BEGIN IMMEDIATE", ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")),
+    ):
+        _prepare_sqlite(engine, begin, (f"busy_timeout={_BUSY_MS}", *pragmas))
+    return Database(reader, writer, str(path))
+
+
+def _prepare_sqlite(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        # Python's own implicit BEGIN comes late and deferred: ours is explicit.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def _postgresql(url: URL) -> Database:
+    engine = create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        pool_size=5,
+        max_overflow=10,
+        pool_timeout=_WAIT,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        hide_parameters=True,
+        connect_args={
+            "timeout": 10,
+            "command_timeout": 30,
+            "server_settings": {"application_name": "vms", "timezone": "UTC"},
+        },
+    )
+    port = f":{url.port}" if url.port else ""
+    return Database(engine, engine, f"postgresql://{url.host or 'localhost'}{port}/{url.database}")

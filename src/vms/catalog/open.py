@@ -1,0 +1,81 @@
+"""Opening the catalog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import select
+
+from vms.catalog import tables as t
+from vms.catalog.cameras import Cameras
+from vms.catalog.database import Database, connect, sqlite_path
+from vms.catalog.keys import Settings
+from vms.catalog.migrate import migrate
+from vms.catalog.people import Grants, Sessions, Users
+from vms.catalog.seal import Seal, load_key
+from vms.catalog.segments import Segments
+from vms.common.errors import CatalogError, ConfigError
+from vms.common.secret import Secret
+
+_KEY_CHECK = "catalog.key_check"
+_KEY_FILE = "secret.key"
+
+
+class SqlCatalog:
+    """`vms.catalog.port.Catalog` on SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database, seal: Seal) -> None:
+        self._database = database
+        self.cameras = Cameras(database, seal)
+        self.segments = Segments(database)
+        self.users = Users(database)
+        self.grants = Grants(database)
+        self.sessions = Sessions(database)
+        self.settings = Settings(database, seal)
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people; without credentials."""
+        return self._database.place
+
+    async def check(self) -> None:
+        async with self._database.read() as connection:
+            await connection.execute(select(t.settings.c.key).limit(1))
+
+    async def close(self) -> None:
+        await self._database.close()
+
+
+async def open_catalog(url: str, key_file: Path | None = None) -> SqlCatalog:
+    """Open the catalog, with its tables made or brought up to date.
+
+    `url` is 'sqlite:///path/vms.db' or 'postgresql://user:password@host/name'. `key_file`
+    seals the secrets; it is made on first use, beside the file of SQLite unless named. All
+    nodes on one PostgreSQL need the same key file. Raises ConfigError, CatalogError.
+    """
+    database = connect(url)
+    if key_file is None:
+        path = sqlite_path(url)
+        if path is None:
+            raise ConfigError("a catalog on PostgreSQL needs the path of its key file")
+        key_file = path.absolute().with_name(_KEY_FILE)
+    catalog = SqlCatalog(database, Seal(load_key(key_file)))
+    try:
+        await migrate(database)
+        await _check_key(catalog, key_file)
+    except BaseException:
+        await catalog.close()
+        raise
+    return catalog
+
+
+async def _check_key(catalog: SqlCatalog, key_file: Path) -> None:
+    try:
+        await catalog.settings.put_new(_KEY_CHECK, Secret("vms"))
+    except CatalogError as error:
+        if "key file" not in str(error):
+            raise
+        raise ConfigError(
+            f"key file {key_file} is not the one that the catalog at {catalog.place} was "
+            "made with; restore it from a backup"
+        ) from error

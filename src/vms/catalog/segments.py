@@ -1,0 +1,201 @@
+"""Rows of recordings. Searches stay within one index range, whatever the number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime, tzinfo
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from vms.catalog import tables as t
+from vms.catalog.database import Database
+from vms.catalog.port import SegmentTotals
+from vms.common.errors import Conflict, NotFound
+from vms.common.model.media import Codec
+from vms.common.model.segment import MAX_SEGMENT_NS, SegmentRow
+
+_S = t.segments.c
+_BATCH = 500
+
+_EXTEND = (
+    update(t.segments)
+    .where(_S.id == bindparam("row_id"))
+    .values(
+        end_ns=bindparam("end_ns"),
+        size=bindparam("size"),
+        frames=bindparam("frames"),
+        key_frames=bindparam("key_frames"),
+        closed=bindparam("closed"),
+    )
+)
+
+
+class Segments:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, segment: SegmentRow) -> None:
+        await self.add_many((segment,))
+
+    async def add_many(self, segments: Iterable[SegmentRow]) -> None:
+        rows = [_columns(segment) for segment in segments]
+        if not rows:
+            return
+        async with self._database.write() as connection:
+            try:
+                await connection.execute(insert(t.segments), rows)
+            except IntegrityError as error:
+                raise Conflict(
+                    f"segment {rows[0]['id']!r} ({rows[0]['path']}) or one beside it "
+                    "is in the catalog already"
+                ) from error
+
+    async def update(self, segment: SegmentRow) -> None:
+        async with self._database.write() as connection:
+            changed = await connection.execute(
+                update(t.segments).where(_S.id == segment.id).values(_columns(segment))
+            )
+            if changed.rowcount == 0:
+                raise _missing(segment.id)
+
+    async def extend_many(self, segments: Iterable[SegmentRow]) -> None:
+        # In order of id, so that two writers of PostgreSQL never wait for each other.
+        rows = [
+            {
+                "row_id": segment.id,
+                "end_ns": segment.end_ns,
+                "size": segment.size,
+                "frames": segment.frames,
+                "key_frames": segment.key_frames,
+                "closed": segment.closed,
+            }
+            for segment in sorted(segments, key=lambda segment: segment.id)
+        ]
+        if not rows:
+            return
+        async with self._database.write() as connection:
+            await connection.execute(_EXTEND, rows)
+
+    async def close(self, segment: SegmentRow) -> None:
+        await self.extend_many((replace(segment, closed=True),))
+
+    async def get(self, segment_id: str) -> SegmentRow:
+        found = await self._first(select(t.segments).where(_S.id == segment_id))
+        if found is None:
+            raise _missing(segment_id)
+        return found
+
+    async def spans(
+        self, camera: str, stream: str | None, start_ns: int, end_ns: int
+    ) -> list[SegmentRow]:
+        return await self._all(
+            select(t.segments)
+            .where(*_overlapping(camera, stream, start_ns, end_ns))
+            .order_by(_S.start_ns, _S.stream)
+        )
+
+    async def at(self, camera: str, stream: str, t_ns: int) -> SegmentRow | None:
+        return await self._first(
+            select(t.segments)
+            .where(*_overlapping(camera, stream, t_ns, t_ns + 1))
+            .order_by(_S.start_ns.desc())
+            .limit(1)
+        )
+
+    async def after(self, camera: str, stream: str, t_ns: int) -> SegmentRow | None:
+        return await self._first(
+            select(t.segments)
+            .where(_S.camera == camera, _S.stream == stream, _S.start_ns >= t_ns)
+            .order_by(_S.start_ns)
+            .limit(1)
+        )
+
+    async def open_segments(self) -> list[SegmentRow]:
+        return await self._all(
+            select(t.segments).where(_S.closed.is_(False)).order_by(_S.camera, _S.start_ns)
+        )
+
+    async def oldest(self, limit: int, camera: str | None = None) -> list[SegmentRow]:
+        query = select(t.segments).where(_S.closed.is_(True)).order_by(_S.start_ns).limit(limit)
+        return await self._all(query if camera is None else query.where(_S.camera == camera))
+
+    async def days(
+        self, camera: str, stream: str | None, start_ns: int, end_ns: int, zone: tzinfo
+    ) -> list[date]:
+        query = select(_S.start_ns, _S.end_ns).where(
+            *_overlapping(camera, stream, start_ns, end_ns)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        found: set[date] = set()
+        for first, end in rows:
+            # No segment lasts as long as a day, so that its two ends name all its days.
+            found.add(_day(max(first, start_ns), zone))
+            found.add(_day(min(end, end_ns) - 1, zone))
+        return sorted(found)
+
+    async def totals(self, camera: str | None = None) -> SegmentTotals:
+        query = select(
+            func.count(), func.sum(_S.size), func.min(_S.start_ns), func.max(_S.end_ns)
+        ).select_from(t.segments)
+        if camera is not None:
+            query = query.where(_S.camera == camera)
+        async with self._database.read() as connection:
+            count, size, oldest, newest = (await connection.execute(query)).one()
+        return SegmentTotals(count, int(size or 0), oldest, newest)
+
+    async def remove(self, segment_id: str) -> None:
+        async with self._database.write() as connection:
+            removed = await connection.execute(delete(t.segments).where(_S.id == segment_id))
+            if removed.rowcount == 0:
+                raise _missing(segment_id)
+
+    async def remove_many(self, segment_ids: Iterable[str]) -> None:
+        ids = sorted(segment_ids)
+        if not ids:
+            return
+        async with self._database.write() as connection:
+            for i in range(0, len(ids), _BATCH):
+                await connection.execute(delete(t.segments).where(_S.id.in_(ids[i : i + _BATCH])))
+
+    async def _first(self, query: Select[Any]) -> SegmentRow | None:
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        return None if row is None else _segment(row)
+
+    async def _all(self, query: Select[Any]) -> list[SegmentRow]:
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [_segment(row) for row in rows]
+
+
+def _overlapping(
+    camera: str, stream: str | None, start_ns: int, end_ns: int
+) -> tuple[ColumnElement[bool], ...]:
+    conditions = (
+        _S.camera == camera,
+        _S.start_ns > start_ns - MAX_SEGMENT_NS,
+        _S.start_ns < end_ns,
+        _S.end_ns > start_ns,
+    )
+    return conditions if stream is None else (*conditions, _S.stream == stream)
+
+
+def _columns(segment: SegmentRow) -> dict[str, Any]:
+    return asdict(segment) | {"codec": segment.codec.value}
+
+
+def _segment(row: Row[Any]) -> SegmentRow:
+    values = row._asdict()
+    return SegmentRow(**(values | {"codec": Codec(values["codec"])}))
+
+
+def _day(t_ns: int, zone: tzinfo) -> date:
+    return datetime.fromtimestamp(t_ns // 1_000_000_000, UTC).astimezone(zone).date()
+
+
+def _missing(segment_id: str) -> NotFound:
+    return NotFound(f"no segment {segment_id[:100]!r}")
