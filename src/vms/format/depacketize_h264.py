@@ -63,10 +63,12 @@ class H264Depacketizer(PictureDepacketizer):
         self, data: bytes, start: int, end: int, marker: bool, timestamp: int, lost: bool
     ) -> Sequence[Unit]:
         out: list[Unit] = []
+        if self._stash:
+            out, self._stash = self._stash, out
         if lost or timestamp != self._timestamp:
             self._arrive(timestamp, lost, out)
         if start >= end:
-            raise self._malformed("empty H.264 payload")
+            raise self._malformed("empty H.264 payload", out)
         kind = data[start] & 0x1F
         if self._room >= 0:
             if kind == FU_A:
@@ -76,14 +78,14 @@ class H264Depacketizer(PictureDepacketizer):
             elif kind == STAP_A:
                 self._aggregate(data, start + 1, end, out)
             else:
-                raise self._malformed(f"H.264 payload type {kind}")
+                raise self._malformed(f"H.264 payload type {kind}", out)
         if marker:
             self._marked(out)
         return out
 
     def _fragment_unit(self, data: bytes, start: int, end: int, out: list[Unit]) -> None:
         if end - start < 3:
-            raise self._malformed(f"FU-A of {end - start} bytes")
+            raise self._malformed(f"FU-A of {end - start} bytes", out)
         flags = data[start + 1]
         if flags & 0x80:
             kind = flags & 0x1F
@@ -106,10 +108,10 @@ class H264Depacketizer(PictureDepacketizer):
         while at < end:
             start = at + 2
             if start >= end:
-                raise self._malformed("STAP-A ends inside a length")
+                raise self._malformed("STAP-A ends inside a length", out)
             at = start + (data[start - 2] << 8 | data[start - 1])
             if at > end or at == start:
-                raise self._malformed(f"STAP-A with a NAL unit of {at - start} bytes")
+                raise self._malformed(f"STAP-A with a NAL unit of {at - start} bytes", out)
             role = _ROLES[data[start] & 0x1F]
             self._whole(data[start:at], role, _is_first(data, start, at), out)
 

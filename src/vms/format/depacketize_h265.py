@@ -61,10 +61,12 @@ class H265Depacketizer(PictureDepacketizer):
         self, data: bytes, start: int, end: int, marker: bool, timestamp: int, lost: bool
     ) -> Sequence[Unit]:
         out: list[Unit] = []
+        if self._stash:
+            out, self._stash = self._stash, out
         if lost or timestamp != self._timestamp:
             self._arrive(timestamp, lost, out)
         if end - start < 3:
-            raise self._malformed(f"H.265 payload of {end - start} bytes")
+            raise self._malformed(f"H.265 payload of {end - start} bytes", out)
         kind = (data[start] >> 1) & 0x3F
         if self._room >= 0:
             if kind == FRAGMENT:
@@ -74,19 +76,19 @@ class H265Depacketizer(PictureDepacketizer):
             elif kind == AGGREGATION:
                 self._aggregate(data, start + 2, end, out)
             else:
-                raise self._malformed(f"H.265 payload type {kind}")
+                raise self._malformed(f"H.265 payload type {kind}", out)
         if marker:
             self._marked(out)
         return out
 
     def _fragment_unit(self, data: bytes, start: int, end: int, out: list[Unit]) -> None:
         if end - start < 4:
-            raise self._malformed(f"fragmentation unit of {end - start} bytes")
+            raise self._malformed(f"fragmentation unit of {end - start} bytes", out)
         flags = data[start + 2]
         kind = flags & 0x3F
         if flags & 0x80:
             header = bytes((data[start] & 0x81 | kind << 1, data[start + 1]))
-            first = bool(data[start + 3] & 0x80)
+            first = bool(data[start + 3] & 0x80) and not (header[0] & 1 or header[1] & 0xF8)
             self._start_fragment(header, data[start + 3 : end], _ROLES[kind], first, out)
         elif self._fragment >= 0:
             self._room -= end - start + PACKET_OVERHEAD
@@ -104,10 +106,12 @@ class H265Depacketizer(PictureDepacketizer):
         while at < end:
             start = at + 2
             if start >= end:
-                raise self._malformed("aggregation packet ends inside a length")
+                raise self._malformed("aggregation packet ends inside a length", out)
             at = start + (data[start - 2] << 8 | data[start - 1])
             if at > end or at - start < 3:
-                raise self._malformed(f"aggregation packet with a NAL unit of {at - start} bytes")
+                raise self._malformed(
+                    f"aggregation packet with a NAL unit of {at - start} bytes", out
+                )
             role = _ROLES[(data[start] >> 1) & 0x3F]
             self._whole(data[start:at], role, _is_first(data, start, at), out)
 
@@ -130,5 +134,9 @@ class H265Depacketizer(PictureDepacketizer):
 
 
 def _is_first(data: bytes, start: int, end: int) -> bool:
-    """True where first_slice_segment_in_pic_flag is set."""
-    return start + 2 < end and data[start + 2] & 0x80 != 0
+    """True where first_slice_segment_in_pic_flag is set, in the base layer."""
+    return (
+        start + 2 < end
+        and data[start + 2] & 0x80 != 0
+        and not (data[start] & 1 or data[start + 1] & 0xF8)
+    )

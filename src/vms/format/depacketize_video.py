@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vms.common.errors import ParseError
-from vms.format.depacketize import MAX_UNIT, NOTHING, Unit
+from vms.format.depacketize import MAX_UNIT, Unit
 
 PACKET_OVERHEAD = 256
 """Bytes that one packet counts beside its payload, so that tiny ones cannot fill memory."""
@@ -46,6 +46,8 @@ class PictureDepacketizer:
         self._key = False
         self._damaged = False
         self._sets: list[bytes] = []
+        self._stash: list[Unit] = []
+        """Units that were complete when a malformed payload came; the next call gives them."""
         self._chain_broken = False
         self._last_timestamp = -1
         self._marker_lies = False
@@ -53,7 +55,10 @@ class PictureDepacketizer:
     def flush(self) -> Sequence[Unit]:
         """The picture that is still waiting for its end, if any."""
         self._end_fragment(damaged=True)
-        return (self._emit(),) if self._slices else NOTHING
+        units, self._stash = self._stash, []
+        if self._slices:
+            units.append(self._emit())
+        return units
 
     def _arrive(self, timestamp: int, lost: bool, out: list[Unit]) -> None:
         """Notes loss and a new timestamp before the payload itself is looked at."""
@@ -144,9 +149,12 @@ class PictureDepacketizer:
             self._end_fragment(damaged=True)
         if self._slices and not self._marker_lies:
             out.append(self._emit())
+        elif self._room < 0:
+            self._reset()
 
-    def _malformed(self, message: str) -> ParseError:
-        """Flags the picture; the caller raises what this gives."""
+    def _malformed(self, message: str, out: list[Unit]) -> ParseError:
+        """Flags the picture and keeps what is complete; the caller raises what this gives."""
+        self._stash = out
         self._damaged = True
         self._chain_broken = True
         return ParseError(message)
