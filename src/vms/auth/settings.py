@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from vms.common.config import Section
 
 
-class AuthSettings(BaseModel):
+class AuthSettings(Section):
     """Lifetimes, the cost of a password hash, and how hard guessing is made."""
-
-    model_config = ConfigDict(extra="forbid")
 
     access_seconds: int = Field(600, ge=10, le=600)
     """How long an access token is good for."""

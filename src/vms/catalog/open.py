@@ -46,19 +46,21 @@ class SqlCatalog:
         await self._database.close()
 
 
-async def open_catalog(url: str, key_file: Path | None = None) -> SqlCatalog:
+async def open_catalog(url: str, data_dir: Path | None = None) -> SqlCatalog:
     """Open the catalog, with its tables made or brought up to date.
 
-    `url` is 'sqlite:///path/vms.db' or 'postgresql://user:password@host/name'. `key_file`
-    seals the secrets; it is made on first use, beside the file of SQLite unless named. All
-    nodes on one PostgreSQL need the same key file. Raises ConfigError, CatalogError.
+    `url` is 'sqlite:///path/vms.db' or 'postgresql://user:password@host/name'. The key that
+    seals secrets lies in `data_dir` as 'secret.key' (beside the file of SQLite where no
+    directory is given) and is made on first use; all nodes on one PostgreSQL need the same.
+    Raises ConfigError, CatalogError.
     """
     database = connect(url)
-    if key_file is None:
-        path = sqlite_path(url)
+    path = sqlite_path(url)
+    if data_dir is None:
         if path is None:
-            raise ConfigError("a catalog on PostgreSQL needs the path of its key file")
-        key_file = path.absolute().with_name(_KEY_FILE)
+            raise ConfigError("a catalog on PostgreSQL needs a data directory for its key")
+        data_dir = path.parent
+    key_file = data_dir.expanduser().absolute() / _KEY_FILE
     catalog = SqlCatalog(database, Seal(load_key(key_file)))
     try:
         await migrate(database)
