@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 
 from vms.bus import metrics
 from vms.bus.durable import DurableLog, Group
@@ -11,14 +10,16 @@ from vms.bus.patterns import check_subject
 from vms.bus.port import Delivery, DurableHandler, Handler, Sink, Subscription
 from vms.bus.routing import Reader, Router
 from vms.bus.serving import (
-    MAX_COMMANDS_AT_ONCE,
+    Server,
+    Servers,
     Tasks,
-    answer,
     handle_durable,
     is_oversize,
+    nobody,
     timed_out,
+    too_large,
 )
-from vms.common.errors import BusError, NoResponder
+from vms.common.errors import BusError
 from vms.common.model.messages import Command, Message, Reply
 
 _IDLE = 3600.0
@@ -33,8 +34,7 @@ class MemoryBus:
 
     def __init__(self) -> None:
         self._router = Router()
-        self._servers: dict[str, list[_Server]] = {}
-        self._turn = itertools.count()
+        self._servers = Servers()
         self._log: DurableLog[Message] = DurableLog("memory")
         self._durable: set[_DurableReader] = set()
         self._closed = False
@@ -54,21 +54,19 @@ class MemoryBus:
 
     async def request(self, subject: str, command: Command, timeout: float = 5.0) -> Reply:
         self._check_open()
-        servers = self._servers.get(check_subject(subject))
-        if not servers:
-            raise NoResponder(f"nobody serves {subject}: is that role running?")
-        task = servers[next(self._turn) % len(servers)].start(command)
-        done, _ = await asyncio.wait([task], timeout=timeout)
-        if not done:
-            raise timed_out(subject, timeout)
-        if task.cancelled():
-            raise BusError(f"whoever served {subject} stopped before it answered")
-        return task.result()
+        server = self._servers.pick(check_subject(subject))
+        if server is None:
+            raise nobody(subject)
+        try:
+            async with asyncio.timeout(timeout):
+                return await server.answer(command)
+        except TimeoutError:
+            raise timed_out(subject, timeout) from None
 
     async def serve(self, subject: str, handler: Handler) -> Subscription:
         self._check_open()
-        server = _Server(check_subject(subject), handler, self._servers)
-        self._servers.setdefault(subject, []).append(server)
+        server = Server(check_subject(subject), handler, self._servers.remove)
+        self._servers.add(server)
         return server
 
     async def publish_durable(self, subject: str, message: Message) -> None:
@@ -76,7 +74,7 @@ class MemoryBus:
         check_subject(subject)
         if is_oversize(message):
             self._oversize.inc()
-            raise BusError(f"message for {subject} is larger than the bus carries")
+            raise too_large(subject)
         self._log.append(subject, message)
         for reader in self._durable:
             reader.wake.set()
@@ -94,9 +92,7 @@ class MemoryBus:
             return
         self._closed = True
         self._router.clear()
-        for servers in list(self._servers.values()):
-            for server in list(servers):
-                await server.close()
+        await self._servers.close()
         for reader in list(self._durable):
             await reader.close()
 
@@ -112,32 +108,6 @@ class _SinkSubscription:
 
     async def close(self) -> None:
         self._router.remove(self._reader)
-
-
-class _Server:
-    """One handler of commands."""
-
-    def __init__(self, subject: str, handler: Handler, servers: dict[str, list[_Server]]) -> None:
-        self._subject = subject
-        self._handler = handler
-        self._servers = servers
-        self._tasks = Tasks()
-
-    def start(self, command: Command) -> asyncio.Task[Reply]:
-        return self._tasks.start(self._answer(command))
-
-    async def _answer(self, command: Command) -> Reply:
-        if len(self._tasks) > MAX_COMMANDS_AT_ONCE:
-            return Reply(error=f"{self._subject} is busy with other commands; try again")
-        return await answer(self._subject, self._handler, command)
-
-    async def close(self) -> None:
-        servers = self._servers.get(self._subject, [])
-        if self in servers:
-            servers.remove(self)
-            if not servers:
-                del self._servers[self._subject]
-        await self._tasks.stop()
 
 
 class _DurableReader:

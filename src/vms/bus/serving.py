@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import itertools
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
 
 from vms.bus import metrics
 from vms.bus.port import Delivery, DurableHandler, Handler
-from vms.common.errors import BusError, VmsError
+from vms.common.errors import BusError, NoResponder, VmsError
 from vms.common.model.media import AccessUnit
 from vms.common.model.messages import Command, Message, Reply
 from vms.common.secret import redact
@@ -36,6 +37,14 @@ def is_oversize(message: Message) -> bool:
 
 def timed_out(subject: str, timeout: float) -> BusError:
     return BusError(f"no answer on {subject} within {timeout:g} s: whoever serves it is stuck")
+
+
+def nobody(subject: str) -> NoResponder:
+    return NoResponder(f"nobody serves {subject}: is that role running?")
+
+
+def too_large(subject: str) -> BusError:
+    return BusError(f"message for {subject} is larger than the bus carries (10 MB)")
 
 
 async def answer(subject: str, handler: Handler, command: Command) -> Reply:
@@ -96,3 +105,62 @@ class Tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=limit)
+
+
+class Server:
+    """One handler of commands of this process."""
+
+    def __init__(self, subject: str, handler: Handler, on_close: Callable[[Server], None]) -> None:
+        self.subject = subject
+        self.tasks = Tasks()
+        self._handler = handler
+        self._on_close = on_close
+
+    async def answer(self, command: Command) -> Reply:
+        """The reply; giving up waiting for it does not stop the handler.
+
+        Raises BusError where the server is closed meanwhile.
+        """
+        if len(self.tasks) >= MAX_COMMANDS_AT_ONCE:
+            return Reply(error=f"{self.subject} is busy with other commands; try again")
+        task = self.tasks.start(answer(self.subject, self._handler, command))
+        await asyncio.wait([task])
+        if task.cancelled():
+            raise BusError(f"whoever served {self.subject} stopped before it answered")
+        reply = task.result()
+        assert isinstance(reply, Reply)
+        return reply
+
+    async def close(self) -> None:
+        self._on_close(self)
+        await self.tasks.stop()
+
+
+class Servers:
+    """The servers of this process; those of one subject take turns."""
+
+    def __init__(self) -> None:
+        self._servers: dict[str, list[Server]] = {}
+        self._turn = itertools.count()
+
+    def add(self, server: Server) -> None:
+        self._servers.setdefault(server.subject, []).append(server)
+
+    def remove(self, server: Server) -> None:
+        servers = self._servers.get(server.subject, [])
+        if server in servers:
+            servers.remove(server)
+        if not servers:
+            self._servers.pop(server.subject, None)
+
+    def pick(self, subject: str) -> Server | None:
+        servers = self._servers.get(subject)
+        return servers[next(self._turn) % len(servers)] if servers else None
+
+    def subjects(self) -> list[str]:
+        return list(self._servers)
+
+    async def close(self) -> None:
+        for servers in list(self._servers.values()):
+            for server in list(servers):
+                await server.close()
