@@ -1,0 +1,138 @@
+/** What the server's REST interface says, as JSON. Times are epoch milliseconds or RFC 3339. */
+
+export type Role = 'administrator' | 'operator' | 'viewer';
+
+export type StreamStatus = 'disabled' | 'connecting' | 'online' | 'stalled' | 'offline' | 'held';
+
+export interface User {
+  id: string;
+  username: string;
+  role: Role;
+  /** Camera ids this user may see; '*' stands for all. Administrators see all without a grant. */
+  cameras: string[];
+}
+
+export interface LoginAnswer {
+  access_token: string;
+  token_type: string;
+  /** Seconds from now. */
+  expires_in: number;
+  user: User;
+}
+
+export interface Track {
+  codec: string;
+  width: number;
+  height: number;
+  frame_rate: number;
+  clock_rate?: number;
+  channels?: number;
+}
+
+export interface StreamState {
+  camera: string;
+  stream: string;
+  status: StreamStatus;
+  /** A sentence for people; empty when all is well. */
+  reason: string;
+  since: string;
+  tracks: Track[];
+  /** bit/s over the last two seconds. */
+  bitrate: number;
+  frame_rate: number;
+  clock_offset_ms: number | null;
+  packets_lost: number;
+  reconnects: number;
+}
+
+export type TransportChoice = 'tcp' | 'udp';
+export type RecordingMode = 'continuous' | 'off';
+
+export interface StreamConfig {
+  name: string;
+  url: string;
+  transport: TransportChoice;
+  recording: RecordingMode;
+}
+
+export interface Camera {
+  id: string;
+  name: string;
+  enabled: boolean;
+  username: string;
+  has_password: boolean;
+  streams: StreamConfig[];
+  state: Record<string, StreamState>;
+}
+
+export interface NewCamera {
+  id: string;
+  name: string;
+  enabled: boolean;
+  username: string;
+  password: string;
+  streams: StreamConfig[];
+}
+
+/** Only what is given changes; the password is never read back. */
+export interface CameraChange {
+  name?: string;
+  enabled?: boolean;
+  username?: string;
+  password?: string;
+  streams?: StreamConfig[];
+}
+
+export interface ProbeRequest {
+  url: string;
+  username: string;
+  password: string;
+  transport: TransportChoice;
+}
+
+export interface ProbeAnswer {
+  ok: boolean;
+  tracks: Track[];
+  server?: string;
+  snapshot_jpeg_base64?: string;
+  elapsed_ms: number;
+}
+
+export interface DiscoveredDevice {
+  address: string;
+  name: string;
+  hardware: string;
+  xaddrs: string[];
+}
+
+export interface OnvifProfile {
+  token: string;
+  name: string;
+  codec: string;
+  width: number;
+  height: number;
+  frame_rate: number;
+  stream_uri: string;
+  snapshot_uri?: string;
+}
+
+export interface OnvifAnswer {
+  manufacturer: string;
+  model: string;
+  firmware: string;
+  serial: string;
+  profiles: OnvifProfile[];
+}
+
+export interface NewUser {
+  username: string;
+  password: string;
+  role: Role;
+  cameras: string[];
+}
+
+export interface UserChange {
+  password?: string;
+  role?: Role;
+  cameras?: string[];
+}

@@ -1,0 +1,74 @@
+/** Who is signed in, and whether the server answers. One client for the whole page. */
+
+import { createSignal } from 'solid-js';
+import { ApiClient } from '../api/client';
+import type { User } from '../api/types';
+
+type Phase = 'starting' | 'signed-out' | 'signed-in';
+
+const [phase, setPhase] = createSignal<Phase>('starting');
+const [user, setUser] = createSignal<User>();
+const [reachable, setReachable] = createSignal(true);
+const [expired, setExpired] = createSignal(false);
+
+export { expired, phase, reachable, user };
+
+export const api = new ApiClient({
+  onSession: (answer) => {
+    setUser(answer.user);
+    setExpired(false);
+    setPhase('signed-in');
+  },
+  onSignedOut: () => {
+    setExpired(phase() === 'signed-in');
+    setPhase('signed-out');
+    setUser(undefined);
+  },
+  onReachable: (now) => {
+    setReachable(now);
+    if (!now) watchForReturn();
+  },
+});
+
+let watching = false;
+
+/** Ask for the open health page until the server answers: every second, then slower. */
+async function watchForReturn(): Promise<void> {
+  if (watching) return;
+  watching = true;
+  let wait = 1000;
+  while (!reachable()) {
+    await new Promise((done) => setTimeout(done, wait));
+    wait = Math.min(wait * 1.5, 8000);
+    try {
+      const answer = await fetch('/api/v1/health', { signal: AbortSignal.timeout(4000) });
+      if (answer.status !== 502 && answer.status !== 504) setReachable(true);
+    } catch {
+      // Still away: the banner says so.
+    }
+  }
+  watching = false;
+  if (phase() === 'starting') void start();
+}
+
+/** Called once: picks up a session from the refresh cookie, or asks for a sign-in. */
+export async function start(): Promise<void> {
+  try {
+    await api.refresh();
+  } catch {
+    if (reachable()) setPhase('signed-out');
+  }
+}
+
+export async function signOut(): Promise<void> {
+  try {
+    await api.logout();
+  } finally {
+    setPhase('signed-out');
+    setUser(undefined);
+    setExpired(false);
+  }
+}
+
+/** Roles by what the screens offer; the server decides in the end. */
+export const isAdministrator = (): boolean => user()?.role === 'administrator';
