@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-
 from tests.support.catalog_open import opened
 from tests.support.postgres import PostgresServer, postgres_server
+
 from vms.catalog.open import SqlCatalog
 
 

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from tests.support.catalog_open import HOUR, SECOND, camera, segment
+
 from vms.catalog.open import SqlCatalog
 from vms.catalog.port import ALL_CAMERAS, RefreshToken, Role, Session, User
 from vms.common.errors import Conflict, InvalidIdentifier, NotFound

@@ -6,7 +6,6 @@ import asyncio
 import socket
 import sqlite3
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
-
 from tests.support.catalog_open import HOUR, camera, opened, segment
+
 from vms.catalog.database import connect
 from vms.catalog.migrate import configuration, migrate
 from vms.catalog.open import SqlCatalog, open_catalog
@@ -65,10 +64,14 @@ async def test_a_catalog_of_a_newer_version_is_left_alone(catalog_url: str, tmp_
     await database.close()
 
 
+def _content(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.iterdir())
+
+
 async def test_camera_passwords_are_sealed_at_rest(tmp_path: Path) -> None:
     async with opened(f"sqlite:///{tmp_path}/vms.db", tmp_path) as catalog:
         await catalog.cameras.add(camera(password="open-sesame"))
-        everything = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        everything = _content(tmp_path)
         assert b"10.0.0.1/main" in everything
         assert b"open-sesame" not in everything
 
@@ -162,6 +165,7 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         await open_catalog(f"sqlite:///{tmp_path}/vms.db")
 
 
+_ROOT = str(Path(__file__).resolve().parents[2])
 _WRITER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
@@ -180,17 +184,18 @@ asyncio.run(main())
 
 async def test_two_processes_write_at_once_and_neither_finds_it_locked(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/vms.db"
-    root = str(Path(__file__).resolve().parents[2])
     async with opened(url, tmp_path) as catalog:
-        other = subprocess.Popen([sys.executable, "-c", _WRITER, url, root, str(tmp_path)])
+        other = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _WRITER, url, _ROOT, str(tmp_path)
+        )
         row = segment(1, duration_ns=1)
         await catalog.segments.add(row)
         turns = 0
-        while other.poll() is None or turns < 30:
+        while other.returncode is None or turns < 30:
             await catalog.segments.extend_many([row])
             await catalog.segments.open_segments()
             turns += 1
-        assert other.returncode == 0
+        assert await other.wait() == 0
         assert (await catalog.segments.get("other-main-1")).end_ns == 61
 
 

@@ -114,9 +114,10 @@ class Segments:
         )
 
     async def open_segments(self) -> list[SegmentRow]:
-        return await self._all(
-            select(t.segments).where(_S.closed.is_(False)).order_by(_S.camera, _S.start_ns)
-        )
+        # Sorted here: with ORDER BY, SQLite would walk the index of that order instead of
+        # the small one that holds open segments only.
+        found = await self._all(select(t.segments).where(_S.closed.is_(False)))
+        return sorted(found, key=lambda row: (row.camera, row.start_ns))
 
     async def oldest(self, limit: int, camera: str | None = None) -> list[SegmentRow]:
         query = select(t.segments).where(_S.closed.is_(True)).order_by(_S.start_ns).limit(limit)
