@@ -1,0 +1,17 @@
+"""Why a stream cannot be watched the way that was asked for."""
+
+from __future__ import annotations
+
+from vms.common.errors import VmsError
+
+
+class NotPlayable(VmsError):
+    """This viewer cannot play this stream this way; another way (MSE, sub stream) may do."""
+
+
+class NoMedia(VmsError):
+    """The stream gives no pictures now."""
+
+
+class TooManyViewers(VmsError):
+    """This server is full."""
