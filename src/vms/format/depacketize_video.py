@@ -49,6 +49,9 @@ class PictureDepacketizer:
         self._stash: list[Unit] = []
         """Units that were complete when a malformed payload came; the next call gives them."""
         self._chain_broken = False
+        self._unsure = False
+        """Packets were lost, perhaps the first of the picture that comes next."""
+        self._sets_in_band = False
         self._last_timestamp = -1
         self._marker_lies = False
 
@@ -71,9 +74,12 @@ class PictureDepacketizer:
             self._end_fragment(damaged=True)
             if self._slices:
                 out.append(self._emit())
-            elif self._room < 0:
+            elif not self._parts:
+                lost = lost or self._damaged
                 self._reset()
             self._timestamp = timestamp
+        if lost and not self._parts:
+            self._unsure = True
 
     def _begin(self, role: int, first: bool, out: list[Unit]) -> bool:
         """Decides where a NAL unit goes; False where it is dropped.
@@ -81,6 +87,11 @@ class PictureDepacketizer:
         `first` says that a slice is the first of its picture.
         """
         if role <= KEY:
+            if self._unsure and not self._slices:
+                # A key picture without the parameter sets that went before it is not whole.
+                if self._sets_in_band or not self.parameter_sets:
+                    self._damaged = True
+                self._unsure = False
             if first:
                 if self._slices:
                     out.append(self._emit())
@@ -94,8 +105,10 @@ class PictureDepacketizer:
             return True
         if role == DROP or (role == BEHIND and not self._slices):
             return False
-        if self._slices and role in (SETS, BEFORE):
-            out.append(self._emit())
+        if role in (SETS, BEFORE):
+            self._unsure = False
+            if self._slices:
+                out.append(self._emit())
         return True
 
     def _whole(self, nal: bytes, role: int, first: bool, out: list[Unit]) -> None:
@@ -177,6 +190,7 @@ class PictureDepacketizer:
             self._chain_broken = True
         unit = Unit(data, self._timestamp, self._key, self._chain_broken)
         if self._sets:
+            self._sets_in_band = True
             unit.parameter_sets = self._changed_sets()
         self._last_timestamp = self._timestamp
         self._reset()
