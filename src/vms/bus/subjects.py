@@ -7,6 +7,7 @@ STATE_ALL = "vms.state.>"
 CONFIG_ALL = "vms.config.>"
 SEGMENTS_ALL = "vms.segments.>"
 INGEST_COMMANDS = "vms.command.ingest"
+STORAGE_COMMANDS = "vms.command.storage"
 
 
 def media(camera: str, stream: str) -> str:

@@ -250,7 +250,7 @@ class Rebuilder:
         """Media time of the last picture, and how long the one before it was shown."""
         self.interval_ms = 0
         self._open: tuple[Block, int, int] | None = None
-        self._wall = 0
+        self._seen = False
 
     def feed(self, data: bytes) -> None:
         """Raises ParseError, also where the file is not one of ours."""
@@ -262,7 +262,10 @@ class Rebuilder:
                 continue
             time_ms = block.time_ns // 1_000_000
             if time_ms > self.last_ms:
-                self.interval_ms, self.last_ms = time_ms - self.last_ms, time_ms
+                if self._seen:
+                    self.interval_ms = time_ms - self.last_ms
+                self.last_ms = time_ms
+            self._seen = True
             if block.key and block.wall_ns is not None:
                 self._finish_group(block.cluster)
                 self._open = (block, block.cluster, 1)
@@ -306,6 +309,6 @@ def _header_from(reader: MkvReader, first: Block) -> IndexHeader:
         codec=track.codec,
         width=track.width,
         height=track.height,
-        start_ns=header.date_ns if header.date_ns is not None else first.wall_ns or 0,
+        start_ns=first.wall_ns or 0,
         media_zero_ns=int(zero) if zero.isascii() and zero.isdigit() and len(zero) < 19 else 0,
     )

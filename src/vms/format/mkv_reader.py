@@ -80,6 +80,7 @@ class MkvReader:
         """Whether the size of that cluster is unknown: it is being written, or was cut off."""
         self.behind: int | None = None
         """Where something that is no cluster begins behind the clusters, such as cues."""
+        self._unsized: list[tuple[int, int]] = []
         self._at = offset
         # What waits for the rest of its element, and how many bytes that has.
         self._pieces: list[bytes] = []
@@ -101,6 +102,13 @@ class MkvReader:
         if self._duration_at is None:
             return None
         return Layout(self._first, self._duration_at, tuple(self._seeks.items()))
+
+    @property
+    def unsized(self) -> list[tuple[int, int]]:
+        """Clusters of unknown size, each with its end as far as the file has been read."""
+        if self.cluster is not None and self.open_cluster and self.whole_end > self.cluster:
+            return [*self._unsized, (self.cluster, self.whole_end)]
+        return list(self._unsized)
 
     def feed(self, data: bytes) -> list[Block]:
         """The blocks that `data` completes. Raises ParseError; the reader is then spent."""
@@ -182,6 +190,8 @@ class MkvReader:
                 raise ParseError(f"the cluster at {self.cluster} ends early, at {offset}")
             if element_id != ebml.CLUSTER:
                 self.behind = self.behind or offset
+            if self.open_cluster:
+                self._unsized.append((self.cluster, offset))
             self.cluster = self._cluster_end = self._time = None
             self.open_cluster = False
 

@@ -1,0 +1,105 @@
+"""The threads that write. Each serves the lanes given to it, so that a hundred streams
+cost one wake-up, and a disk that stands still stops no event loop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from vms.storage.inbox import Inbox, Lane
+from vms.storage.metrics import WRITE_SECONDS
+from vms.storage.stream_recorder import StreamRecorder
+
+log = structlog.get_logger(__name__)
+
+_TICK_S = 1.0
+
+
+class WriterThread:
+    """Starts with `start`; ends with `stop`, after closing every file."""
+
+    def __init__(
+        self, name: str, max_bytes: int, linger_s: float, now_ns: Callable[[], int]
+    ) -> None:
+        self.inbox = Inbox(max_bytes)
+        self._linger = linger_s
+        self._now_ns = now_ns
+        self._recorders: dict[Lane, StreamRecorder] = {}
+        self._leaving: set[Lane] = set()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def load(self) -> int:
+        """How many streams it serves."""
+        return len(self._recorders)
+
+    def add(self, lane: Lane, recorder: StreamRecorder) -> None:
+        """Serve this lane from now on. Called by the event loop."""
+        self._recorders[lane] = recorder
+
+    def remove(self, lane: Lane) -> None:
+        """Write what waits in the lane, close its file, and serve it no more."""
+        self._leaving.add(lane)
+        lane.nudge()
+
+    def stop(self) -> None:
+        """Have the thread write what waits, close all files and end. Does not wait."""
+        self._stopping = True
+        self.inbox.ring()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end; False where the disk holds the thread longer than that."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        ready = self.inbox.ready
+        ticked = time.monotonic()
+        while not self._stopping:
+            self.inbox.wait(_TICK_S, self._linger)
+            while ready:
+                self._serve(ready.popleft())
+            if time.monotonic() - ticked >= _TICK_S:
+                ticked = time.monotonic()
+                self._tick()
+        while ready:
+            self._serve(ready.popleft())
+        for recorder in list(self._recorders.values()):
+            self._guarded(recorder, recorder.close)
+
+    def _serve(self, lane: Lane) -> None:
+        units = lane.take()
+        recorder = self._recorders.get(lane)
+        if recorder is None:
+            return
+        if units:
+            self._guarded(recorder, lambda: recorder.write(units))
+            WRITE_SECONDS.observe((self._now_ns() - units[0].arrival_ns) / 1e9)
+        if lane in self._leaving:
+            self._leaving.discard(lane)
+            self._recorders.pop(lane, None)
+            self._guarded(recorder, recorder.close)
+
+    def _tick(self) -> None:
+        now = self._now_ns()
+        for recorder in list(self._recorders.values()):
+            self._guarded(recorder, lambda recorder=recorder: recorder.tick(now))  # type: ignore[misc]
+
+    def _guarded(self, recorder: StreamRecorder, action: Callable[[], None]) -> None:
+        """One stream's unforeseen failure must not stop the others."""
+        try:
+            action()
+        except Exception as error:
+            recorder.give_up(error)
+            log.exception(
+                "recorder failed, it begins a new file",
+                camera=recorder.camera,
+                stream=recorder.stream,
+            )
