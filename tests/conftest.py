@@ -7,4 +7,4 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.support.simulator_fixture import simulator as simulator  # noqa: E402
+from tests.support.simulator_fixture import simulator as simulator
