@@ -1,0 +1,44 @@
+"""What the routes need, handed over by the app."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import generate_latest
+
+from vms.api.board import StateBoard
+from vms.api.settings import ApiSettings
+from vms.auth.services import AuthServices
+from vms.bus.port import Bus
+from vms.catalog.port import Catalog
+from vms.common.clock import Clock
+
+
+@dataclass(slots=True)
+class ApiServices:
+    """`volumes` are the directories this process records to; `metrics` gives the Prometheus
+    text. `board` keeps the states of streams and lives while `vms.api.service.run` does."""
+
+    catalog: Catalog
+    bus: Bus
+    auth: AuthServices
+    clock: Clock
+    version: str
+    roles: tuple[str, ...] = ()
+    volumes: tuple[Path, ...] = ()
+    settings: ApiSettings = field(default_factory=ApiSettings)
+    metrics: Callable[[], bytes] = generate_latest
+    board: StateBoard = field(init=False)
+    probes: asyncio.Semaphore = field(init=False)
+    node: str = field(init=False)
+    started_ns: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.board = StateBoard(self.clock)
+        self.probes = asyncio.Semaphore(self.settings.probes_at_once)
+        self.node = secrets.token_hex(6)
+        self.started_ns = self.clock.now_ns()
