@@ -46,7 +46,7 @@ class Hub:
         self.reordered = False
         """Whether pictures come in another order than they are shown (B-frames)."""
         self.last_monotonic = time.monotonic()
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._bytes = 0
         self._last_pts: dict[int, tuple[str, int]] = {}
         self._listeners: dict[Listener, None] = {}
@@ -86,7 +86,7 @@ class Hub:
 
     def _append(self, unit: AccessUnit) -> None:
         self._bytes += len(unit.data)
-        if self._bytes > self._max_bytes or len(self.gop) >= _MAX_GOP_UNITS:
+        if self._bytes > self.max_bytes or len(self.gop) >= _MAX_GOP_UNITS:
             self.gop = []
             metrics.gops_too_large.inc()
             return

@@ -1,48 +1,52 @@
-"""One unbroken line of media time over the Runs of a track.
+"""One unbroken line of media time over the Runs of a stream.
 
-A camera's media time starts again with every Run and may jump within one. Viewers want
-it to go on: where it breaks, the time that passed by our own clock is put between.
+A camera's media time starts again with every Run. Viewers want it to go on: where a Run
+ends, the time that passed by our own clock is put between. All tracks share one line, so
+that picture and sound stay together.
 """
 
 from __future__ import annotations
 
 from vms.common.model.media import AccessUnit
 
-_JUMP_NS = 5_000_000_000
-"""Media time that moves this much more or less than our clock between two units is a jump."""
+_JUMP_NS = 10_000_000_000
+_LEAST_GAP_NS = 40_000_000
 
 
 class Timeline:
-    """Ticks of `rate` a second, from `start`, for the units of one track in their order."""
+    """Nanoseconds from `start_ns` on, for the units of one stream in their order."""
 
-    def __init__(self, rate: int, start: int) -> None:
-        self.rate = rate
-        self.last = start
+    def __init__(self, start_ns: int = 0) -> None:
         self.breaks = 0
         """How often media time broke off and was joined again."""
-        self._offset = 0
-        self._run: str | None = None
+        self.started = False
+        self._newest_ns = start_ns
         self._arrival_ns = 0
-        self._pts_ns = 0
+        self._offset_ns = 0
+        self._run = ""
 
-    def ticks(self, unit: AccessUnit) -> int:
-        """The unit's presentation time on this line. Never negative for start >= 0."""
-        clock = unit.parameters.clock_rate
-        pts = unit.pts if clock == self.rate else unit.pts * self.rate // clock
+    def ticks(self, unit: AccessUnit, rate: int) -> int:
+        """The unit's presentation time on this line, in ticks of `rate` a second.
+
+        Never negative while `start_ns` is not. Ticks of one Run differ exactly as its pts.
+        """
         pts_ns = unit.pts_ns
-        passed = unit.arrival_ns - self._arrival_ns
-        if unit.run != self._run:
-            self._join(pts, max(0, passed) if self._run is not None else 0)
+        passed = max(0, unit.arrival_ns - self._arrival_ns) if self.started else 0
+        expected = self._newest_ns + passed
+        if unit.run != self._run or abs(pts_ns + self._offset_ns - expected) > _JUMP_NS:
+            if self.started:
+                self.breaks += 1
+                expected = max(expected, self._newest_ns + _LEAST_GAP_NS)
+            self._offset_ns = expected - pts_ns
             self._run = unit.run
-        elif abs(pts_ns - self._pts_ns - passed) > _JUMP_NS:
-            self._join(pts, max(0, passed))
-        self._arrival_ns, self._pts_ns = unit.arrival_ns, pts_ns
-        self.last = pts + self._offset
-        return self.last
+        self.started = True
+        line_ns = pts_ns + self._offset_ns
+        if line_ns >= self._newest_ns:
+            self._newest_ns, self._arrival_ns = line_ns, unit.arrival_ns
+        clock = unit.parameters.clock_rate
+        pts = unit.pts if clock == rate else unit.pts * rate // clock
+        return max(0, pts + self._offset_ns * rate // 1_000_000_000)
 
-    def _join(self, pts: int, passed_ns: int) -> None:
-        if self._run is not None:
-            self.breaks += 1
-            # At least a tick, and never back: 40 ms stand in for a gap too short to measure.
-            passed_ns = max(passed_ns, 40_000_000)
-        self._offset = self.last + passed_ns * self.rate // 1_000_000_000 - pts
+    def at(self, utc_ns: int, rate: int) -> int:
+        """Where the line is at `utc_ns` by the clock of arrivals, in ticks of `rate`."""
+        return (self._newest_ns + utc_ns - self._arrival_ns) * rate // 1_000_000_000

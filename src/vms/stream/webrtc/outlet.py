@@ -11,6 +11,7 @@ from vms.common.errors import ParseError
 from vms.common.model.media import AccessUnit, Medium
 from vms.stream import metrics
 from vms.stream.hub import Hub
+from vms.stream.timeline import Timeline
 from vms.stream.webrtc.negotiate import Plan
 from vms.stream.webrtc.pictures import Picture, RtpTrack, Variant, again
 from vms.stream.webrtc.viewer import Flow, Viewer
@@ -37,6 +38,7 @@ class Outlet:
         self.viewers: dict[str, Viewer] = {}
         self._end = end
         self._behind = behind
+        self._timeline = Timeline()
         self._video_number, self._video = self._track(Medium.VIDEO)
         self._audio_number, self._audio = self._track(Medium.AUDIO)
         self._connected: list[Viewer] = []
@@ -44,7 +46,7 @@ class Outlet:
     def _track(self, medium: Medium) -> tuple[int, RtpTrack | None]:
         for number, parameters in sorted(self.hub.tracks.items()):
             if parameters.codec.medium is medium:
-                return number, RtpTrack(parameters)
+                return number, RtpTrack(parameters, self._timeline)
         return -1, None
 
     @property
@@ -92,7 +94,7 @@ class Outlet:
         units = [unit for unit in self.hub.gop if unit.track == self._video_number]
         if not units or self._video is None:
             return []
-        if not self._video.last_arrival_ns:
+        if not self._video.newest:
             # Nothing came since the first viewer: time starts with the newest kept picture.
             self._video.follow(units[-1])
         try:

@@ -23,6 +23,8 @@ MTU = 1200
 """Most bytes of an RTP payload."""
 RING = 2048
 """Packets of a track kept to be sent again; a power of two."""
+RATES = {Codec.H264: 90_000, Codec.H265: 90_000, Codec.OPUS: 48_000}
+"""RTP clock rates that are fixed; other codecs have their own."""
 _GROUP = 32
 _HEADER = struct.Struct(">BBHII")
 _DROPPED_H264 = frozenset(
@@ -121,28 +123,31 @@ def _groups(payloads: Sequence[bytes]) -> list[tuple[int, int]]:
 
 
 class RtpTrack:
-    """Numbers the packets of one track and keeps the newest to send them again."""
+    """Numbers the packets of one track and keeps the newest to send them again.
 
-    def __init__(self, parameters: CodecParameters) -> None:
+    Its RTP times are those of the stream's timeline from a random start on (RFC 3550).
+    """
+
+    def __init__(self, parameters: CodecParameters, timeline: Timeline) -> None:
         self.codec = parameters.codec
-        rate = 48_000 if parameters.codec is Codec.OPUS else parameters.clock_rate
-        self.rate = 90_000 if parameters.codec in (Codec.H264, Codec.H265) else rate
-        self.timeline = Timeline(self.rate, secrets.randbits(31))
+        self.rate = RATES.get(parameters.codec, parameters.clock_rate)
         self.ssrc = secrets.randbits(31) | 1
         self.next_index = secrets.randbits(14)
-        self.last_arrival_ns = 0
+        self.newest = 0
+        """RTP time of the newest unit, not yet cut to 32 bits; 0 before the first."""
         self.interval = self.rate // 25
-        """Ticks between the last two pictures."""
+        """Ticks between the last two units."""
+        self._timeline = timeline
+        self._base = 1 + secrets.randbits(31)
         self._ring: list[tuple[int, int, bool, bytes] | None] = [None] * RING
 
     def follow(self, unit: AccessUnit) -> int:
-        """Take the time of a unit that nobody is sent; its timestamp."""
-        before = self.timeline.last
-        ticks = self.timeline.ticks(unit)
-        if before != ticks and self.last_arrival_ns:
-            self.interval = min(max(ticks - before, 1), self.rate)
-        self.last_arrival_ns = unit.arrival_ns
-        return ticks
+        """Take the time of the next unit; its RTP time."""
+        before = self.newest
+        self.newest = self._base + self._timeline.ticks(unit, self.rate)
+        if before and before != self.newest:
+            self.interval = min(max(self.newest - before, 1), self.rate)
+        return self.newest
 
     def picture(self, unit: AccessUnit) -> Picture | None:
         """The packets of the next unit; None where it holds nothing to send.
@@ -170,8 +175,7 @@ class RtpTrack:
 
     def timestamp_at(self, utc_ns: int) -> int:
         """The RTP time that stands for `utc_ns`, for sender reports."""
-        passed = (utc_ns - self.last_arrival_ns) * self.rate // 1_000_000_000
-        return (self.timeline.last + passed) & 0xFFFFFFFF
+        return (self._base + self._timeline.at(utc_ns, self.rate)) & 0xFFFFFFFF
 
 
 def payloads_of(unit: AccessUnit) -> list[bytes]:
@@ -210,7 +214,7 @@ def again(units: Sequence[AccessUnit], track: RtpTrack) -> list[Picture]:
     for i, unit in enumerate(units, 1):
         payloads = payloads_of(unit)
         if payloads:
-            ticks = track.timeline.last + i * step
+            ticks = track.newest + i * step
             pictures.append(Picture(payloads, first, ticks, track.ssrc, unit.key))
             first += len(payloads)
     return pictures

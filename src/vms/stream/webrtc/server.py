@@ -159,6 +159,8 @@ class WebRtcServer:
         if viewer.ended:
             return
         viewer.ended = True
+        if viewer.watch is not None:
+            viewer.watch.cancel()
         viewer.say_goodbye()
         self._flush_counts(viewer)
         self._viewers.pop(viewer.id, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import struct
 import time
@@ -107,6 +108,8 @@ class Viewer:
         self.ways: dict[Address, Path] = {}
         self.started = self.heard = time.monotonic()
         self.ended = False
+        self.watch: asyncio.Task[None] | None = None
+        """Ends the session when its owner may watch no longer."""
         self.video: Flow | None = None
         self.audio: Flow | None = None
         self.rtx_ssrc = secrets.randbits(31) | 1
