@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,7 @@ RTSP_SCHEMES = {"rtsp": 554, "rtsps": 322}
 _NETWORK_SCHEMES = {**RTSP_SCHEMES, "http": 80, "https": 443, "rtmp": 1935}
 _KNOWN = "rtsp, rtsps, http, https, rtmp, file or v4l2"
 _MAX_LENGTH = 2048
+_PASSWORDS = re.compile(r"(?i)((?:pass|passwd|password|pwd)[=_:])[^&/;?]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,23 @@ class Address:
     path: Path | None = None
 
     @property
+    def shown(self) -> str:
+        """For people: without what may hold a secret."""
+        return shown(self.url)
+
+    @property
     def is_rtsp(self) -> bool:
         return self.scheme in RTSP_SCHEMES
 
     @property
     def tls(self) -> bool:
         return self.scheme == "rtsps"
+
+
+def shown(url: str) -> str:
+    """`url` for messages: no credentials, no query, and no `password=` as some cameras have
+    it in the path."""
+    return _PASSWORDS.sub(r"\1***", redact(url).partition("?")[0])[:200]
 
 
 def parse_address(
@@ -58,7 +71,7 @@ def parse_address(
         host = parts.hostname or ""
     except ValueError:
         raise ConfigError(
-            f"{redact(url)} is not an address; write it as rtsp://host:554/path"
+            f"{shown(url)} is not an address; write it as rtsp://host:554/path"
         ) from None
     scheme = parts.scheme.lower()
     if scheme == "file":
@@ -66,11 +79,13 @@ def parse_address(
     if scheme == "v4l2":
         return Address(bare, scheme, path=_allowed_device(parts.path, settings))
     if scheme not in _NETWORK_SCHEMES:
-        raise ConfigError(f"{bare[:80]} does not begin with one of {_KNOWN}; correct the address")
+        raise ConfigError(
+            f"{shown(bare)[:80]} does not begin with one of {_KNOWN}; correct the address"
+        )
     if not host:
-        raise ConfigError(f"{bare} names no host; write it as {scheme}://host:port/path")
+        raise ConfigError(f"{shown(bare)} names no host; write it as {scheme}://host:port/path")
     if port == 0:
-        raise ConfigError(f"{bare} names port 0; cameras mostly use 554")
+        raise ConfigError(f"{shown(bare)} names port 0; cameras mostly use 554")
     if not username:
         username, password = own_name, own_password
     return Address(

@@ -21,6 +21,7 @@ from vms.common.errors import (
 from vms.common.model.camera import Camera, StreamConfig, StreamState, StreamStatus, Transport
 from vms.common.retry import Backoff
 from vms.common.secret import Secret, redact
+from vms.ingest.address import shown
 from vms.ingest.feed import Feed
 from vms.ingest.gate import ConnectGate
 from vms.ingest.meter import StreamMeter
@@ -149,7 +150,7 @@ class Puller:
                         tracks = await source.open()
                 except TimeoutError:
                     raise SourceUnreachable(
-                        f"{redact(self.plan.url)} did not answer within "
+                        f"{shown(self.plan.url)} did not answer within "
                         f"{self._settings.connect_timeout:g} s; check address, port and network"
                     ) from None
             self._refused = 0
@@ -175,7 +176,7 @@ class Puller:
             self._limit = None
 
     def _why_silent(self, silence: float) -> str:
-        address = redact(self.plan.url)
+        address = shown(self.plan.url)
         note = self._meter.stats.note
         if self._online_at:
             return f"{address} sent no picture for {silence:.1f} s; connecting again"

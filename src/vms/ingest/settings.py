@@ -70,7 +70,7 @@ class IngestSettings(Section):
     probe_timeout: float = Field(default=12.0, gt=0, le=60)
     onvif_timeout: float = Field(default=10.0, gt=0, le=60)
     discovery_interfaces: tuple[str, ...] = ()
-    """Our addresses to send discovery from; empty: every IPv4 address of this machine."""
+    """Names of the network interfaces on which to look for cameras; empty: all."""
 
     @field_validator("tls_pins")
     @classmethod

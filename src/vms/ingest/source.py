@@ -47,6 +47,16 @@ class Source(Protocol):
     @property
     def stats(self) -> SourceStats: ...
 
+    @property
+    def server(self) -> str:
+        """What the other side calls itself, if it says so."""
+        ...
+
+    @property
+    def certificate(self) -> str:
+        """SHA-256 of the other side's TLS certificate, empty without one."""
+        ...
+
     async def open(self) -> Sequence[CodecParameters]:
         """Connect and agree on tracks; the index in what is returned is the track number.
         Parameters may still lack sizes or parameter sets that come in band."""
