@@ -17,7 +17,7 @@ import structlog
 
 from vms.bus import metrics
 from vms.bus.frames import HEAD, HEAD_SIZE, MILLISECONDS, FrameType
-from vms.bus.local_broker import LocalBroker
+from vms.bus.local_broker import BrokerExists, LocalBroker
 from vms.bus.local_link import Link
 from vms.bus.local_readers import DurableReader, answer_there
 from vms.bus.patterns import check_pattern, check_subject
@@ -50,10 +50,16 @@ _MAX_CACHED = 20_000
 
 
 class LocalBus:
-    """`start` before use. All calls belong to the thread of one event loop."""
+    """`start` before use. All calls belong to the thread of one event loop.
 
-    def __init__(self, path: str | Path) -> None:
+    With `host`, the first process that finds no broker becomes it, and another one takes
+    over when that process ends.
+    """
+
+    def __init__(self, path: str | Path, *, host: bool = False) -> None:
         self.path = Path(path)
+        self._host = host
+        self._broker: LocalBroker | None = None
         self._router = Router()
         self._servers = Servers()
         self._durable: dict[int, DurableReader] = {}
@@ -211,6 +217,8 @@ class LocalBus:
             await reader.close()
         await self._link.close()
         await self._tasks.stop()
+        if self._broker is not None:
+            await self._broker.close()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -224,6 +232,7 @@ class LocalBus:
         lost = False
         while True:
             try:
+                await self._maybe_host()
                 await loop.create_unix_connection(self._link.protocol, str(self.path))
                 async with asyncio.timeout(5.0):
                     await self._link.greet()
@@ -246,6 +255,17 @@ class LocalBus:
             await self._link.wait_down()
             lost = True
             log.warning("bus broker went away", path=str(self.path))
+
+    async def _maybe_host(self) -> None:
+        """Become the broker, if that is wanted and nobody else is."""
+        if not self._host or self._broker is not None:
+            return
+        broker = LocalBroker(self.path)
+        try:
+            await broker.start()
+        except BrokerExists:
+            return
+        self._broker = broker
 
     def _announce(self) -> None:
         """Tell a broker that does not know us what we want and serve."""

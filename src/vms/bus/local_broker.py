@@ -32,6 +32,10 @@ _MEDIA = b"vms.media."
 _PATH_LIMIT = 107
 
 
+class BrokerExists(BusError):
+    """Another broker has the path."""
+
+
 class LocalBroker:
     """`async with LocalBroker(path):` or `start` and `close`. The socket is 0600."""
 
@@ -106,7 +110,7 @@ class LocalBroker:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
-            raise BusError(
+            raise BrokerExists(
                 f"bus socket {self.path} belongs to another broker that is running: "
                 "stop it or choose another path"
             ) from None

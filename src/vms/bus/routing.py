@@ -77,9 +77,13 @@ class Router:
 
     def add(self, pattern: str, sink: Sink) -> Reader:
         reader = Reader(pattern, sink)
+        self.join(reader)
+        return reader
+
+    def join(self, reader: Reader) -> None:
+        """Add a reader that another router has as well."""
         self._readers.append(reader)
         self._routes.clear()
-        return reader
 
     def remove(self, reader: Reader) -> None:
         reader.active = False
