@@ -124,4 +124,5 @@ def hardware() -> str:
             break
     memory = psutil.virtual_memory().total / (1 << 30)
     system = f"{platform.system()} {platform.release()}"
-    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, {system}, Python {platform.python_version()}"
+    python = f"Python {platform.python_version()}"
+    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, {system}, {python}"

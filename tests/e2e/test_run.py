@@ -9,7 +9,6 @@ from pathlib import Path
 
 import av
 import pytest
-
 from tests.support.system import VMS, System, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

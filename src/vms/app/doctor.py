@@ -66,6 +66,10 @@ async def examine(settings: Settings) -> bool:
 
 
 async def _machine(_: Settings) -> list[Finding]:
+    return await asyncio.to_thread(_look_at_machine)
+
+
+def _look_at_machine() -> list[Finding]:
     findings = []
     files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files < _FILES_WANTED <= most:

@@ -50,7 +50,7 @@ def _cannot_listen(settings: HttpSettings, error: OSError) -> str:
 def address(server: socket.socket) -> str:
     """The address to type into a browser."""
     host, port = server.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):
+    if host in ("0.0.0.0", "::"):  # noqa: S104
         host = "localhost"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -72,6 +72,8 @@ async def serve(app: FastAPI, server: socket.socket) -> None:
         lifespan="off",
         ws="websockets-sansio",
         ws_max_size=1 << 16,
+        # Video does not get smaller, and each viewer would cost its own compression.
+        ws_per_message_deflate=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         h11_max_incomplete_event_size=1 << 16,
     )
