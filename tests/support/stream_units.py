@@ -56,6 +56,8 @@ def encode(
         options["tune"] = "zerolatency"
     if codec is Codec.H264:
         options["profile"] = profile
+        if profile == "high":
+            options[option] += ":8x8dct=1:cabac=1"
     else:
         options[option] += f":keyint={gop}:min-keyint={gop}:bframes={b_frames}"
     context.options = options

@@ -28,13 +28,12 @@ _SEND_LIMIT = 20.0
 CLOSE_UNACCEPTABLE = 4406
 CLOSE_TOO_MANY = 4429
 CLOSE_NO_MEDIA = 4503
-_STATUS: tuple[tuple[type[VmsError], int, str], ...] = (
-    (NotPlayable, 406, "Not playable this way"),
-    (NoMedia, 503, "No pictures now"),
-    (TooManyViewers, 503, "Too many viewers"),
-    (ParseError, 400, "Not understood"),
-)
-_HANDLED = tuple(kind for kind, _, _ in _STATUS)
+_TITLES = {
+    400: "Not understood",
+    406: "Not playable this way",
+    503: "No pictures now",
+}
+_HANDLED = (NotPlayable, NoMedia, TooManyViewers, ParseError)
 
 MayWatch = Annotated[Principal, require(Permission.VIEW_LIVE)]
 
@@ -55,9 +54,9 @@ def _problem(status: int, title: str, detail: str, **headers: str) -> Response:
 
 
 def _problem_of(error: VmsError) -> Response:
-    status, title = next((s, t) for kind, s, t in _STATUS if isinstance(error, kind))
+    status: int = getattr(error, "http_status", 400)
     retry = {"Retry-After": "2"} if status == 503 else {}
-    return _problem(status, title, str(error), **retry)
+    return _problem(status, _TITLES[status], str(error), **retry)
 
 
 async def _read_body(request: Request, kind: str, most: int) -> str | Response:
