@@ -145,7 +145,21 @@ async def _on_http(_: Request, error: Exception) -> JSONResponse:
     return problem(error.status_code, str(error.detail), headers=headers)
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def refuse_nulls(change: BaseModel) -> None:
+    """In a PATCH, null would say the same as nothing, or mean to clear: it is not taken."""
+    for field in change.model_fields_set:
+        if getattr(change, field) is None:
+            raise RequestRefused("leave it out to keep it; null is no value", field=f"body.{field}")
+
+
+Responses = dict[int | str, dict[str, Any]]
+
+CREATED: Responses = {
+    201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "The new one."}}}
+}
+
+
+def documented(*statuses: int) -> Responses:
     """The `responses` of a route that may answer with these problems."""
     return {
         status: {

@@ -84,3 +84,19 @@ def _refuse_loopback(host: str, address: Address | None, field: str) -> None:
             "(setting api.loopback_http allows them)",
             field=field,
         )
+
+
+def check_onvif_address(address: str, field: str = "body.address") -> None:
+    """A host, host:port or http(s) address of a device service. Raises RequestRefused."""
+    if _UNPRINTABLE.search(address):
+        raise RequestRefused("the address must have no spaces", field=field)
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise RequestRefused(f"this is no address: {error}", field=field) from error
+    if parts.scheme.lower() not in ("http", "https") or not host or port == 0:
+        raise RequestRefused("expected a host, host:port or http address", field=field)
+    if "@" in parts.netloc:
+        raise RequestRefused("give the user name and password in their own fields", field=field)
+    check_camera_host(host, field)

@@ -40,6 +40,11 @@ class Access:
             raise NotAuthenticated("the access token is not valid; sign in again")
         return replace(found, token_id=claims.token_id, expires_ns=claims.expires_ns)
 
+    async def renewed(self, principal: Principal) -> Principal:
+        """The same, with the role and grants of now. Raises NotAuthenticated, CatalogError."""
+        found = await self._of_session(principal.session_id)
+        return replace(found, token_id=principal.token_id, expires_ns=principal.expires_ns)
+
     async def until_revoked(
         self,
         principal: Principal,

@@ -35,7 +35,7 @@ TOO_LATE = 4408
 
 _MAX_FIRST_MESSAGE = 8192
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     scheme_name="bearer",
     bearerFormat="JWT",
     description="The access token that auth/login and auth/refresh give; good for minutes.",
@@ -49,7 +49,7 @@ def auth_services(connection: HTTPConnection) -> AuthServices:
 
 async def current_principal(
     request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)] = None,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)] = None,
 ) -> Principal:
     """The one whose access token the request carries. Raises NotAuthenticated."""
     if credentials is None or not credentials.credentials:
