@@ -7,8 +7,8 @@ from vms.simulator.gallery import VIEWS
 from vms.simulator.server import Simulator
 from vms.simulator.sources import Scene
 
-MAIN = (1280, 720, 15.0, 1_500_000)
-SUB = (640, 360, 15.0, 400_000)
+MAIN = (1280, 720, 15.0, 1_200_000)
+SUB = (640, 360, 15.0, 350_000)
 
 
 def demo_simulator(host: str = "127.0.0.1", port: int = 0) -> Simulator:

@@ -161,7 +161,7 @@ def _x264(settings: Encoding) -> dict[str, str]:
     parameters = (
         f"keyint={settings.key_interval}:min-keyint=1:scenecut=0:repeat-headers=1:threads=1:"
         f"sliced-threads=0:slices=1:bframes={settings.b_frames}:b-adapt=0:"
-        f"vbv-maxrate={kilobits}:vbv-bufsize={kilobits}"
+        f"vbv-maxrate={kilobits}:vbv-bufsize={max(1, kilobits // 2)}"
     )
     options = {"preset": "ultrafast", "forced-idr": "1", "x264-params": parameters}
     if settings.b_frames == 0:
@@ -174,7 +174,7 @@ def _x265(settings: Encoding) -> dict[str, str]:
     parameters = (
         f"keyint={settings.key_interval}:min-keyint=1:scenecut=0:open-gop=0:repeat-headers=1:"
         f"info=0:pools=none:frame-threads=1:log-level=none:bframes={settings.b_frames}:"
-        f"b-adapt=0:vbv-maxrate={kilobits}:vbv-bufsize={kilobits}"
+        f"b-adapt=0:vbv-maxrate={kilobits}:vbv-bufsize={max(1, kilobits // 2)}"
     )
     options = {"preset": "ultrafast", "forced-idr": "1", "x265-params": parameters}
     if settings.b_frames == 0:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -24,7 +25,7 @@ from vms.simulator.sprites import GAIT_PHASES, Kind, Look, Sprite
 from vms.simulator.world import Mover, Spot
 
 _STRIPS = 24
-_SIZE_STEP = 1.05
+_SIZE_STEP = 1.08
 _STRIDE = 1.5
 """Metres that a person walks in one round of the gait."""
 
@@ -51,13 +52,9 @@ class Renderer:
         self._view: View = view_named(view)
         self._width, self._height = width, height
         self._title = title or self._view.title
-        rgb, self._depth = background(view, width, height)
-        y, u, v = (p.round().clip(16, 240).astype(np.uint8) for p in raster.yuv_planes(rgb))
-        bar = bar_height(width)
-        u[: -(-bar // 2)] = v[: -(-bar // 2)] = 128
-        self._background = (y, u, v)
+        self._background = background(view, width, height)
         self.picture: Picture = new_picture(width, height)
-        self.picture.y[:], self.picture.u[:], self.picture.v[:] = y, u, v
+        self._restore((0, 0, width, height))
         self._dirty: list[Rect] = []
         rng = np.random.default_rng(7)
         rows = height if everywhere else -(-height // _STRIPS)
@@ -87,17 +84,17 @@ class Renderer:
 
     def _restore(self, rect: Rect) -> None:
         x0, y0, x1, y1 = rect
-        y, u, v = self._background
-        self.picture.y[y0:y1, x0:x1] = y[y0:y1, x0:x1]
+        behind = self._background
+        self.picture.y[y0:y1, x0:x1] = behind.y[y0:y1, x0:x1]
         half = np.s_[y0 // 2 : -(-y1 // 2), x0 // 2 : -(-x1 // 2)]
-        self.picture.u[half] = u[half]
-        self.picture.v[half] = v[half]
+        self.picture.u[half] = behind.u[half]
+        self.picture.v[half] = behind.v[half]
 
     def _add_grain(self) -> None:
         noise = self._noise[self._count % len(self._noise)]
         rows = noise.shape[0]
         top = 0 if self._everywhere else (self._count * 7 % _STRIPS) * rows
-        clean = self._background[0][top : top + rows]
+        clean = self._background.y[top : top + rows]
         noisy = clean + np.roll(noise[: clean.shape[0]], self._count * 31, axis=1)
         self.picture.y[top : top + rows] = noisy.clip(16, 235)
 
@@ -111,9 +108,9 @@ class Renderer:
             phase = int(spot.travelled / _STRIDE * GAIT_PHASES) % GAIT_PHASES
         sprite = _sprite(mover.look, round(_SIZE_STEP**step), phase, spot.leftward)
         left = round(self._width / 2 + x * self._height) - sprite.foot[0]
-        self._blend(sprite, left, round(y * self._height) - sprite.foot[1], spot.z)
+        self._blend(sprite, left, round(y * self._height) - sprite.foot[1], round(spot.z * 100))
 
-    def _blend(self, sprite: Sprite, left: int, top: int, far: float = 0.0) -> None:
+    def _blend(self, sprite: Sprite, left: int, top: int, far: int = 0) -> None:
         """Lay `sprite` over the picture, cut off at its edges and behind what is nearer."""
         high, wide = sprite.y.shape
         x0, y0 = max(0, left), max(0, top)
@@ -121,7 +118,8 @@ class Renderer:
         if x1 - x0 < 2 or y1 - y0 < 2:
             return
         cut = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
-        hidden = self._depth[y0:y1, x0:x1] < far
+        depth = self._background.depth
+        hidden = depth[y0:y1, x0:x1] < far if far else None
         _over(self.picture.y[y0:y1, x0:x1], sprite.y[cut], sprite.keep_y[cut], hidden)
         hx, hy, hl, ht = x0 // 2, y0 // 2, left // 2, top // 2
         sx, sy = max(0, hx - hl), max(0, hy - ht)
@@ -129,7 +127,7 @@ class Renderer:
         high2 = min(self._height // 2 - hy, sprite.u.shape[0] - sy)
         cut2 = np.s_[sy : sy + high2, sx : sx + wide2]
         place = np.s_[hy : hy + high2, hx : hx + wide2]
-        hidden = self._depth[::2, ::2][place] < far
+        hidden = depth[::2, ::2][place] < far if far else None
         _over(self.picture.u[place], sprite.u[cut2], sprite.keep_uv[cut2], hidden)
         _over(self.picture.v[place], sprite.v[cut2], sprite.keep_uv[cut2], hidden)
         self._dirty.append((hx * 2, hy * 2, max(x1, 2 * (hx + wide2)), max(y1, 2 * (hy + high2))))
@@ -156,13 +154,13 @@ def _over(
     below: sprites.Plane,
     colour: sprites.Plane,
     keep: NDArray[np.uint16],
-    hidden: NDArray[np.bool_],
+    hidden: NDArray[np.bool_] | None,
 ) -> None:
     mixed = below * keep
     mixed >>= 8
     mixed += colour
     np.minimum(mixed, 255, out=mixed)
-    if hidden.any():
+    if hidden is not None and hidden.any():
         mixed = np.where(hidden, below, mixed)
     below[:] = mixed
 
@@ -185,7 +183,21 @@ def _sprite(look: Look, height: int, phase: int, mirrored: bool) -> Sprite:
     return sprites.draw(look, height, phase, mirrored=mirrored)
 
 
+@dataclass(frozen=True, slots=True)
+class Background:
+    """The empty scene, and how far away what stands in each pixel is (cm)."""
+
+    y: sprites.Plane
+    u: sprites.Plane
+    v: sprites.Plane
+    depth: NDArray[np.uint16]
+
+
 @lru_cache(maxsize=8)
-def background(view: str, width: int, height: int) -> tuple[raster.Pixels, raster.Pixels]:
-    """The empty scene in RGB and its depth, the same for every camera that shows it."""
-    return view_named(view).paint(width, height)
+def background(view: str, width: int, height: int) -> Background:
+    """The same for every camera that shows it."""
+    rgb, depth = view_named(view).paint(width, height)
+    y, u, v = (p.round().clip(16, 240).astype(np.uint8) for p in raster.yuv_planes(rgb))
+    rows = -(-bar_height(width) // 2)
+    u[:rows] = v[:rows] = 128
+    return Background(y, u, v, (depth * 100).clip(0, 65535).astype(np.uint16))
