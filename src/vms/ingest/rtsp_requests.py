@@ -43,6 +43,7 @@ class Requester:
 
     def __init__(self, connection: RtspConnection, address: Address, timeout: float) -> None:
         self.session = ""
+        self.keep_alive_method = "OPTIONS"
         self._connection = connection
         self._address = address
         self._timeout = timeout
@@ -63,11 +64,11 @@ class Requester:
         response = await self._exchange(method, url, {})
         return response if response.status in _OK else None
 
-    def keep_alive(self, method: str, url: str) -> None:
+    def keep_alive(self, url: str) -> None:
         """Send without waiting for the answer: some cameras never give one. A forgotten
-        session ends the connection, a new nonce is answered once."""
-        future = self._connection.send(method, url, self._fields(method, url, {}))
-        future.add_done_callback(lambda done: self._kept(done, method, url, again=True))
+        session ends the connection, a new nonce is answered once, and a camera that does
+        not know GET_PARAMETER gets OPTIONS from then on."""
+        self._send_keep_alive(url, again=True)
 
     def refusal(self, method: str, response: Response) -> SourceRefused:
         where = self._address.shown
@@ -138,17 +139,28 @@ class Requester:
             )
         return fields
 
-    def _kept(self, done: asyncio.Future[Response], method: str, url: str, *, again: bool) -> None:
+    def _send_keep_alive(self, url: str, *, again: bool) -> None:
+        method = self.keep_alive_method
+        future = self._connection.send(method, url, self._fields(method, url, {}))
+        future.add_done_callback(lambda done: self._kept(done, url, again=again))
+
+    def _kept(self, done: asyncio.Future[Response], url: str, *, again: bool) -> None:
         if done.cancelled():
             return
         response = done.result()
+        if response.status in _OK or not again:
+            return
         if response.status == _NO_SESSION:
-            self._connection.fail(self.refusal(method, response))
-        elif response.status == _UNAUTHORIZED and again and self._challenge is not None:
+            self._connection.fail(self.refusal(self.keep_alive_method, response))
+            return
+        if response.status == _UNAUTHORIZED:
             try:
                 self._challenge, self._count = self._choose(response), 0
             except (SourceAuthError, SourceProtocolError) as error:
                 self._connection.fail(error)
                 return
-            future = self._connection.send(method, url, self._fields(method, url, {}))
-            future.add_done_callback(lambda next_: self._kept(next_, method, url, again=False))
+        elif self.keep_alive_method == "OPTIONS":
+            return
+        else:
+            self.keep_alive_method = "OPTIONS"
+        self._send_keep_alive(url, again=False)

@@ -63,7 +63,6 @@ class RtspSource:
         """What takes interleaved frames, from PLAY on: a stale session's come before."""
         self._base = address.url
         self._aggregate = address.url
-        self._keep_alive = "OPTIONS"
         self._session_timeout = 60
         self._ssrc = new_ssrc()
         self._closed = False
@@ -92,7 +91,7 @@ class RtspSource:
         )
         options = await requests.try_ask("OPTIONS", self._address.url)
         if options is not None and "GET_PARAMETER" in options.headers.get("Public"):
-            self._keep_alive = "GET_PARAMETER"
+            requests.keep_alive_method = "GET_PARAMETER"
         description = self._describe(
             await requests.ask("DESCRIBE", self._address.url, {"Accept": "application/sdp"})
         )
@@ -118,7 +117,7 @@ class RtspSource:
                 self._report()
                 report_at = now + _REPORT_PERIOD
             if now >= keep_alive_at:
-                requests.keep_alive(self._keep_alive, self._aggregate)
+                requests.keep_alive(self._aggregate)
                 keep_alive_at = now + self._keep_alive_period
             pause = max(0.01, min(keep_alive_at, report_at) - now)
             await asyncio.wait([connection.ended], timeout=pause)
