@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -15,12 +16,11 @@ from vms.common.model.media import Codec
 from vms.simulator.camera import Behaviour
 from vms.simulator.demo import demo_simulator
 from vms.simulator.gallery import VIEWS
+from vms.simulator.onvif import OnvifDevices
 from vms.simulator.server import Simulator
 from vms.simulator.sources import File, Loop, Scene, Source
 
 app = typer.Typer(add_completion=False)
-
-_ALL_INTERFACES = ("0.0.0.0", "::")  # noqa: S104
 
 
 @app.command()
@@ -115,6 +115,11 @@ async def _serve(simulator: Simulator, *, onvif: bool) -> None:
         for camera in simulator.cameras:
             for name in camera.streams:
                 typer.echo(simulator.url(camera.id, name, credentials=True))
-        typer.echo(f"{len(simulator.cameras)} cameras; Ctrl-C ends them")
-        del onvif
-        await stop.wait()
+        async with contextlib.AsyncExitStack() as stack:
+            if onvif:
+                devices = OnvifDevices(simulator, simulator.host, discovery_port=3702)
+                await stack.enter_async_context(devices)
+                for camera in simulator.cameras:
+                    typer.echo(devices.address(camera.id))
+            typer.echo(f"{len(simulator.cameras)} cameras; Ctrl-C ends them")
+            await stop.wait()

@@ -143,12 +143,18 @@ class Simulator:
     def cameras(self) -> tuple[SimCamera, ...]:
         return tuple(self._cameras.values())
 
-    def url(self, camera: str, stream: str = "main", *, credentials: bool = False) -> str:
-        """The address of a stream, on request with user name and password in it."""
+    def url(
+        self, camera: str, stream: str = "main", *, credentials: bool = False, host: str = ""
+    ) -> str:
+        """The address of a stream, on request with user name and password in it.
+
+        `host` is the name by which clients know this machine, if not the one listened on.
+        """
         found = self.camera(camera)
         if stream not in found.streams:
             raise NotFound(f"simulated camera {camera} has no stream {stream}")
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = host or self.host
+        host = f"[{host}]" if ":" in host else host
         scheme = "rtsps" if self._tls else "rtsp"
         url = f"{scheme}://{host}:{self.port}/{camera}/{stream}"
         return join_credentials(url, found.username, Secret(found.password)) if credentials else url
