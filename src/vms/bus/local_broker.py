@@ -81,8 +81,9 @@ class LocalBroker:
             listener.close()
             self._drop_lock()
             raise BusError(f"bus socket {self.path} cannot be opened: {error.strerror}") from error
-        except BusError:
+        except BaseException:
             listener.close()
+            self._drop_lock()
             raise
         log.info("local bus listens", path=str(self.path))
 
