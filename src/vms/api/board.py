@@ -51,7 +51,8 @@ class StateBoard:
         self._clock = clock
         self._entries: dict[Key, _Entry] = {}
         self._watchers: set[Watcher] = set()
-        self._began = clock.monotonic_ns()
+        self._began = (clock.monotonic_ns(), clock.now_ns())
+        self._changed: dict[str, tuple[int, int]] = {}
 
     @property
     def watchers(self) -> int:
@@ -68,9 +69,7 @@ class StateBoard:
                 self._tell(key, message)
         elif isinstance(message, ConfigChanged):
             if message.kind == "camera":
-                # A camera that changed or went has no state until ingest tells a new one.
-                for key in [key for key in self._entries if key[0] == message.id]:
-                    del self._entries[key]
+                self._changed[message.id] = (self._clock.monotonic_ns(), self._clock.now_ns())
             for watcher in self._watchers:
                 if len(watcher.changes) < _MAX_CHANGES:
                     watcher.changes[message] = None
@@ -87,6 +86,8 @@ class StateBoard:
                 entry.stale = True
                 entry.state = self._silent(entry.state)
                 self._tell(key, entry.state)
+        for camera in [c for c, (at, _) in self._changed.items() if now - at > _FORGET_NS]:
+            del self._changed[camera]
 
     def of(self, camera: Camera) -> dict[str, StreamState]:
         """The state of each configured stream, also of those nobody has told of."""
@@ -106,12 +107,12 @@ class StateBoard:
         if entry is not None and camera.enabled:
             silent = self._clock.monotonic_ns() - entry.heard > _STALE_NS
             return self._silent(entry.state) if silent and not entry.stale else entry.state
-        now = self._clock.now_ns()
+        at, since_ns = self._changed.get(camera.id, self._began)
         if not camera.enabled:
-            return StreamState(camera.id, stream, StreamStatus.DISABLED, now)
-        if self._clock.monotonic_ns() - self._began < _STALE_NS:
-            return StreamState(camera.id, stream, StreamStatus.CONNECTING, now)
-        return StreamState(camera.id, stream, StreamStatus.OFFLINE, now, _NOBODY)
+            return StreamState(camera.id, stream, StreamStatus.DISABLED, since_ns)
+        if self._clock.monotonic_ns() - at < _STALE_NS:
+            return StreamState(camera.id, stream, StreamStatus.CONNECTING, since_ns)
+        return StreamState(camera.id, stream, StreamStatus.OFFLINE, since_ns, _NOBODY)
 
     def _silent(self, state: StreamState) -> StreamState:
         if state.status is StreamStatus.DISABLED:
