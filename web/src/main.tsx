@@ -7,6 +7,7 @@ import './styles/controls.css';
 import './styles/shell.css';
 import './styles/live.css';
 import './styles/pages.css';
+import './styles/playback.css';
 
 const root = document.getElementById('root');
 if (root) {

@@ -8,6 +8,7 @@ export interface User {
   id: string;
   username: string;
   role: Role;
+  enabled: boolean;
   /** Camera ids this user may see; '*' stands for all. Administrators see all without a grant. */
   cameras: string[];
 }
@@ -66,6 +67,7 @@ export interface Camera {
 }
 
 export interface NewCamera {
+  /** Empty: made from the name. */
   id: string;
   name: string;
   enabled: boolean;
@@ -93,8 +95,8 @@ export interface ProbeRequest {
 export interface ProbeAnswer {
   ok: boolean;
   tracks: Track[];
-  server?: string;
-  snapshot_jpeg_base64?: string;
+  server: string;
+  snapshot_jpeg_base64: string | null;
   elapsed_ms: number;
 }
 
@@ -113,7 +115,7 @@ export interface OnvifProfile {
   height: number;
   frame_rate: number;
   stream_uri: string;
-  snapshot_uri?: string;
+  snapshot_uri: string | null;
 }
 
 export interface OnvifAnswer {
@@ -132,7 +134,38 @@ export interface NewUser {
 }
 
 export interface UserChange {
+  username?: string;
   password?: string;
   role?: Role;
+  enabled?: boolean;
   cameras?: string[];
+}
+
+export interface SystemCheck {
+  name: string;
+  ok: boolean;
+  /** What is wrong; empty when nothing is. */
+  detail: string;
+  elapsed_ms: number;
+}
+
+/** Where recordings lie; sizes in bytes. */
+export interface Volume {
+  path: string;
+  ok: boolean;
+  detail: string;
+  total: number;
+  free: number;
+}
+
+export interface SystemInfo {
+  version: string;
+  node: string;
+  roles: string[];
+  started: string;
+  uptime_s: number;
+  checks: SystemCheck[];
+  volumes: Volume[];
+  cameras: { total: number; enabled: number; online: number };
+  recordings: { segments: number; bytes: number; oldest: number | null; newest: number | null };
 }

@@ -1,8 +1,14 @@
-import { createEffect, type JSX, Match, onCleanup, Switch } from 'solid-js';
+import { createMemo, type JSX, Match, onCleanup, Show, Switch } from 'solid-js';
 import { t } from '../i18n';
+import { CameraPage } from '../pages/camera';
+import { AddCameraPage } from '../pages/camera-add';
+import { CamerasPage } from '../pages/cameras';
 import { LivePage } from '../pages/live';
 import { NotFoundPage } from '../pages/not-found';
+import { PlaybackPage } from '../pages/playback';
 import { SignInPage } from '../pages/sign-in';
+import { SystemPage } from '../pages/system';
+import { UsersPage } from '../pages/users';
 import { followCameras } from '../state/cameras';
 import { phase, reachable } from '../state/session';
 import { Toasts } from '../ui/toast';
@@ -38,25 +44,41 @@ function SignedIn() {
 }
 
 interface Route {
-  pattern: string;
-  page: (parts: Record<string, string>) => JSX.Element;
+  /** The page stays while the address moves among these. */
+  patterns: string[];
+  page: (part: (name: string) => string | undefined) => JSX.Element;
 }
 
-const routes: Route[] = [{ pattern: '/', page: () => <LivePage /> }];
+const routes: Route[] = [
+  { patterns: ['/'], page: () => <LivePage /> },
+  {
+    patterns: ['/playback', '/playback/:id'],
+    page: (part) => <PlaybackPage camera={part('id')} />,
+  },
+  { patterns: ['/cameras'], page: () => <CamerasPage /> },
+  { patterns: ['/cameras/add'], page: () => <AddCameraPage /> },
+  { patterns: ['/cameras/:id'], page: (part) => <CameraPage id={part('id') ?? ''} /> },
+  { patterns: ['/users'], page: () => <UsersPage /> },
+  { patterns: ['/system'], page: () => <SystemPage /> },
+];
+
+function find(at: string): { route: Route; parts: Record<string, string> } | undefined {
+  for (const route of routes) {
+    for (const pattern of route.patterns) {
+      const parts = match(pattern, at);
+      if (parts) return { route, parts };
+    }
+  }
+  return undefined;
+}
 
 function Pages() {
-  createEffect(() => {
-    path();
-    document.querySelector('.page')?.scrollTo(0, 0);
-  });
+  const found = createMemo(() => find(path()));
+  const route = createMemo(() => found()?.route);
   return (
-    <Switch fallback={<NotFoundPage />}>
-      {routes.map((route) => (
-        <Match when={match(route.pattern, path())} keyed>
-          {(parts) => route.page(parts)}
-        </Match>
-      ))}
-    </Switch>
+    <Show when={route()} keyed fallback={<NotFoundPage />}>
+      {(one) => one.page((name) => found()?.parts[name])}
+    </Show>
   );
 }
 

@@ -6,7 +6,7 @@
 
 import { AppendQueue, chase, LagTarget, trim } from './edge';
 import { mediaSourceClass } from './ladder';
-import { LiveFailure, type Session } from './types';
+import { type FailureKind, LiveFailure, type Session } from './types';
 import { createVideo, firstPicture, playSoon } from './video';
 
 const MEDIA_LIMIT_MS = 6000;
@@ -102,12 +102,7 @@ class MseSession implements Session {
       else this.receive(event.data);
     });
     socket.addEventListener('close', (event) =>
-      this.fail(
-        new LiveFailure(
-          event.code === 1003 || event.code === 4406 ? 'unacceptable' : 'lost',
-          event.reason || 'The connection was closed.',
-        ),
-      ),
+      this.fail(new LiveFailure(kindOfClose(event.code), event.reason)),
     );
     this.socket = socket;
   }
@@ -233,4 +228,10 @@ class MseSession implements Session {
     this.video.load();
     URL.revokeObjectURL(this.objectUrl);
   }
+}
+
+/** The server's close codes: not playable this way; no, or not now; anything else is the network. */
+function kindOfClose(code: number): FailureKind {
+  if (code === 4406) return 'unacceptable';
+  return code >= 4000 ? 'refused' : 'lost';
 }

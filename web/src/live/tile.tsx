@@ -6,6 +6,7 @@ import { number, t } from '../i18n';
 import { stateOf } from '../state/cameras';
 import { now, watched } from '../state/page';
 import { Icon, type IconName } from '../ui/icon';
+import { codecLabel, videoOf } from './facts';
 import type { Want } from './ladder';
 import { playerPorts } from './open';
 import { LivePlayer, type PlayerState, type StreamView, type View } from './player';
@@ -101,14 +102,10 @@ export function LiveTile(props: TileProps) {
   );
 }
 
-const videoTrack = (camera: string, stream: string) =>
-  stateOf(camera, stream)?.tracks.find((track) => track.codec.startsWith('h26'));
+const videoTrack = (camera: string, stream: string) => videoOf(stateOf(camera, stream));
 
 const delayText = (view: View | undefined): string | undefined =>
   view?.delayMs === undefined ? undefined : String(Math.round(view.delayMs));
-
-export const codecLabel = (codec: string): string =>
-  codec.replace(/^h26/, 'H.26').replace(/^(aac|opus|pcmu|pcma)$/, (name) => name.toUpperCase());
 
 /** 'H.264 · 1920×1080 · 25 fps', as far as it is known and there is room. */
 function facts(camera: string, view: View | undefined, roomy: boolean): string {

@@ -5,8 +5,6 @@ import { t } from '../i18n';
 import { Busy, Dialog, Field } from '../ui/controls';
 import { explain, toast } from '../ui/toast';
 
-export const SHORTEST_PASSWORD = 12;
-
 /** Change one's own password. */
 export function PasswordDialog(props: { onClose: () => void }) {
   const [current, setCurrent] = createSignal('');
@@ -16,13 +14,12 @@ export function PasswordDialog(props: { onClose: () => void }) {
   const [busy, setBusy] = createSignal(false);
   const [error, setError] = createSignal('');
 
-  const short = () => next().length < SHORTEST_PASSWORD;
   const differs = () => next() !== again();
 
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     setTried(true);
-    if (busy() || short() || differs() || !current()) return;
+    if (busy() || !next() || differs() || !current()) return;
     setBusy(true);
     setError('');
     try {
@@ -30,7 +27,7 @@ export function PasswordDialog(props: { onClose: () => void }) {
       toast(t('users.password.changed'), 'ok');
       props.onClose();
     } catch (failure) {
-      const wrong = failure instanceof ApiError && [400, 401, 403].includes(failure.status);
+      const wrong = failure instanceof ApiError && [400, 401, 403, 422].includes(failure.status);
       setError(wrong ? failure.detail || t('users.password.wrong') : explain(failure));
     } finally {
       setBusy(false);
@@ -54,7 +51,7 @@ export function PasswordDialog(props: { onClose: () => void }) {
           autocomplete="new-password"
           hint={t('users.password.hint')}
           value={next()}
-          error={tried() && short() ? t('users.password.short') : undefined}
+          error={tried() && !next() ? t('form.required') : undefined}
           onInput={(event) => setNext(event.currentTarget.value)}
         />
         <Field

@@ -45,7 +45,8 @@ export function explain(error: unknown): string {
   const known = byStatus[error.status];
   if (known) return t(known);
   if (error.detail) {
-    return error.status === 422 ? t('error.invalid', { detail: error.detail }) : error.detail;
+    const fields = Array.isArray(error.problem.errors);
+    return fields ? t('error.invalid', { detail: error.detail }) : error.detail;
   }
   if (error.status === 409) return t('error.conflict');
   return t('error.server');

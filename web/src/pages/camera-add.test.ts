@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { hostOf, splitCredentials } from './camera-add';
+import { emptyDraft, streamsOf, validUrl } from './camera-form';
+
+describe('addresses', () => {
+  it('finds the host in any form of address', () => {
+    expect(hostOf('192.168.1.20')).toBe('192.168.1.20');
+    expect(hostOf('cam.local:8080')).toBe('cam.local');
+    expect(hostOf('rtsp://u:p@10.0.0.2:554/a')).toBe('10.0.0.2');
+    expect(hostOf('http://10.0.0.2/onvif/device_service')).toBe('10.0.0.2');
+  });
+
+  it('takes credentials out of an address', () => {
+    expect(splitCredentials('rtsp://ad%40min:p:w@h/x')).toEqual({
+      clean: 'rtsp://h/x',
+      username: 'ad@min',
+      password: 'p:w',
+    });
+    expect(splitCredentials('rtsp://h/x@y')).toEqual({
+      clean: 'rtsp://h/x@y',
+      username: '',
+      password: '',
+    });
+    expect(splitCredentials('rtsp://%zz@h/').username).toBe('%zz');
+  });
+
+  it('knows an address it can use', () => {
+    expect(validUrl('rtsp://h/x')).toBe(true);
+    expect(validUrl('RTSPS://h')).toBe(true);
+    expect(validUrl('192.168.1.2')).toBe(false);
+    expect(validUrl('javascript:alert(1)')).toBe(false);
+    expect(validUrl('rtsp://h /x')).toBe(false);
+  });
+});
+
+describe('streamsOf', () => {
+  it('makes main and sub, and keeps what the form does not show', () => {
+    const draft = { ...emptyDraft, mainUrl: ' rtsp://h/1 ', subUrl: 'rtsp://h/2' };
+    const third = { name: 'third', url: 'rtsp://h/3', transport: 'udp', recording: 'off' } as const;
+    const old = { name: 'big', url: '', transport: 'tcp', recording: 'off' } as const;
+    const made = streamsOf(draft, [old, old, third]);
+    expect(made.map((one) => one.name)).toEqual(['big', 'big', 'third']);
+    expect(made[0]).toMatchObject({ url: 'rtsp://h/1', recording: 'continuous' });
+    expect(streamsOf({ ...draft, subUrl: ' ' })).toHaveLength(1);
+  });
+});
