@@ -1,66 +1,260 @@
-"""WHEP and WebRTC end to end with aiortc: real HTTP, ICE, DTLS and SRTP; frames decoded."""
+"""WebRTC with aiortc as the viewer: real ICE, DTLS and SRTP; frames decoded."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+import re
+import socket
 
 import pytest
-from aiortc import RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamTrack
-from tests.support.stream_server import Live, live_server
+from tests.support.stream_peer import Stage, brightness, peer, playing, stage, track
+from tests.support.stream_proxy import LossyProxy, is_rtp
 from tests.support.stream_units import Camera, encode
 
-WHEP = "/api/v1/cameras/front/streams/main/whep"
-SDP = {"Content-Type": "application/sdp"}
-FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
+from vms.format import stun
+from vms.stream import metrics
+from vms.stream.errors import TooManyViewers
+from vms.stream.webrtc import pictures
+from vms.stream.webrtc.dtls import PROFILE_CM, PROFILE_GCM
 
 
-@pytest.fixture
-async def live(tmp_path) -> AsyncIterator[Live]:
-    async with live_server(tmp_path) as server:
-        yield server
+def in_a_row(first: int, count: int) -> list[int]:
+    return [n % 50 for n in range(first, first + count)]
 
 
-@contextlib.asynccontextmanager
-async def playing(camera: Camera) -> AsyncIterator[None]:
-    task = asyncio.create_task(camera.play())
-    try:
-        yield
-    finally:
-        task.cancel()
+def value(metric: object) -> float:
+    return metric._value.get()  # type: ignore[attr-defined, no-any-return]
 
 
-@contextlib.asynccontextmanager
-async def watching(live: Live) -> AsyncIterator[tuple[MediaStreamTrack, str]]:
-    """An aiortc viewer: its video track and its session's address."""
-    peer = RTCPeerConnection()
-    try:
-        transceiver = peer.addTransceiver("video", direction="recvonly")
-        await peer.setLocalDescription(await peer.createOffer())
-        answer = await live.http.post(WHEP, content=peer.localDescription.sdp, headers=SDP)
-        assert answer.status_code == 201, answer.text
-        await peer.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
-        yield transceiver.receiver.track, answer.headers["location"]
-    finally:
-        await peer.close()
+async def until(condition, limit: float = 5.0) -> None:
+    async with asyncio.timeout(limit):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
-async def brightness(track: MediaStreamTrack, count: int) -> list[int]:
-    """The numbers of pictures, as their brightness tells them."""
-    async with asyncio.timeout(10):
-        frames = [await track.recv() for _ in range(count)]
-    return [round((frame.to_ndarray()[:240].mean() - 17.5) / 4) for frame in frames]
+@pytest.mark.parametrize("profile", [PROFILE_GCM, PROFILE_CM])
+async def test_both_srtp_profiles_carry_every_picture(profile):
+    async with stage((profile,)) as made:
+        camera = Camera(made.bus, encode())
+        camera.publish(30)
+        async with playing(camera), peer(made.offer) as viewer:
+            assert await brightness(track(viewer), 15) == in_a_row(25, 15)
+            assert made.server.viewers[0].dtls.profile == profile
+        await until(lambda: not made.server.viewers)
 
 
-async def test_a_viewer_starts_with_the_kept_group_and_goes_on_live(live):
-    camera = Camera(live.bus, encode())
-    camera.publish(30)
-    async with playing(camera), watching(live) as (track, location):
-        numbers = await brightness(track, 20)
-        # Pictures 25 to 29 are kept from before; the next came live; none is missing.
-        assert numbers == [n % 50 for n in range(25, 45)]
-        assert (await live.http.delete(location)).status_code == 204
-        assert not live.service.webrtc.viewers
-        assert (await live.http.delete(location)).status_code == 404
+async def test_a_viewer_before_the_first_key_picture_waits_for_it():
+    async with stage() as made:
+        camera = Camera(made.bus, encode())
+        camera.number = 20
+        camera.publish()
+        async with playing(camera), peer(made.offer) as viewer:
+            assert await brightness(track(viewer), 5) == in_a_row(25, 5)
+
+
+@pytest.mark.parametrize("with_rtx", [True, False])
+@pytest.mark.parametrize("profile", [PROFILE_GCM, PROFILE_CM])
+async def test_lost_packets_are_sent_again(with_rtx, profile):
+    def no_rtx(sdp: str) -> str:
+        gone = re.findall(r"a=rtpmap:(\d+) rtx/90000\r\n", sdp)
+        for number in gone:
+            sdp = re.sub(rf"a=(rtpmap|fmtp):{number} .*\r\n", "", sdp)
+            sdp = re.sub(rf"(m=video .*) {number}\b", r"\1", sdp)
+        return sdp
+
+    count = 0
+
+    def every_ninth(datagram: bytes) -> bool:
+        nonlocal count
+        count += is_rtp(datagram)
+        return is_rtp(datagram) and count % 9 == 5
+
+    before = value(metrics.retransmitted)
+    async with stage((profile,)) as made, LossyProxy(made.server.port) as proxy:
+        camera = Camera(made.bus, encode(size=(640, 480), kilobits=1500))
+        camera.publish(1)
+        proxy.lose = every_ninth
+        offer = (lambda sdp: sdp) if with_rtx else no_rtx
+        async with playing(camera), peer(made.offer, offer, proxy.through) as viewer:
+            assert await brightness(track(viewer), 40) == in_a_row(0, 40)
+        assert proxy.lost > 5
+        assert value(metrics.retransmitted) - before >= proxy.lost - 3
+        types = {datagram[1] & 0x7F for datagram in proxy.seen}
+        assert len(types) == (2 if with_rtx else 1)
+
+
+@pytest.mark.parametrize("profile", [PROFILE_GCM, PROFILE_CM])
+async def test_sequence_numbers_wrap_for_early_and_late_viewers(profile, monkeypatch):
+    # Tiny payloads, so that thousands of packets take seconds.
+    monkeypatch.setattr(pictures, "MTU", 28)
+    # The track is far into its life, and not far from where 16 bits wrap once more.
+    make = pictures.RtpTrack.__init__
+
+    def make_old(self, *arguments) -> None:
+        make(self, *arguments)
+        self.next_index = (7 << 16) - 4200
+
+    monkeypatch.setattr(pictures.RtpTrack, "__init__", make_old)
+
+    def at() -> int:
+        return next(iter(made.server._outlets.values()))._video.next_index - (7 << 16)
+
+    async with stage((profile,)) as made:
+        camera = Camera(made.bus, encode())
+        camera.publish(1)
+        async with peer(made.offer) as first, playing(camera):
+            source = track(first)
+            shown = asyncio.create_task(brightness(source, 70))
+            await until(lambda: at() > -600)
+            async with peer(made.offer) as before:
+                seen = await brightness(track(before), 30)
+                assert seen == in_a_row(seen[0], 30)
+            assert at() > 0
+            async with peer(made.offer) as after:
+                seen = await brightness(track(after), 10)
+                assert seen == in_a_row(seen[0], 10)
+            assert await shown == in_a_row(0, 70)
+
+
+async def test_a_lost_picture_is_answered_from_the_kept_group():
+    before = value(metrics.plis_answered)
+    async with stage() as made:
+        camera = Camera(made.bus, encode(gop=50))
+        camera.publish(1)
+        async with playing(camera), peer(made.offer) as viewer:
+            source = track(viewer)
+            await brightness(source, 8)
+            made.server.viewers[0]._again_at = 0.0
+            receiver = viewer.getReceivers()[0]
+            ssrc = next(iter(made.server._outlets.values())).video_ssrc
+            await receiver._send_rtcp_pli(ssrc)
+            seen = await brightness(source, 25)
+            again = seen.index(0)
+            # From the key picture up to the newest, then on without a gap.
+            assert seen[again:] == in_a_row(0, 25 - again)
+        assert value(metrics.plis_answered) == before + 1
+
+
+async def test_a_silent_viewer_ends():
+    async with stage(consent_timeout=0.6) as made:
+        camera = Camera(made.bus, encode())
+        camera.publish(1)
+        async with (
+            LossyProxy(made.server.port) as proxy,
+            playing(camera),
+            peer(made.offer, answer=proxy.through) as viewer,
+        ):
+            await brightness(track(viewer), 3)
+            proxy.deaf = True
+            await until(lambda: not made.server.viewers)
+            reason = metrics.viewers_ended.labels("webrtc", "silent")
+            assert value(reason) >= 1
+    assert not made.server._by_address
+    assert not made.server._by_ufrag
+    assert not made.server._outlets
+
+
+async def test_one_that_never_connects_ends():
+    async with stage(connect_timeout=0.3) as made:
+        Camera(made.bus, encode()).publish(1)
+        async with peer(made.offer, answer=lambda sdp: re.sub(r"a=cand.*\r\n", "", sdp)):
+            assert len(made.server.viewers) == 1
+            await until(lambda: not made.server.viewers)
+
+
+async def test_viewers_are_bounded():
+    async with stage(max_viewers=1) as made:
+        Camera(made.bus, encode()).publish(1)
+        async with peer(made.offer):
+            with pytest.raises(TooManyViewers):
+                async with peer(made.offer):
+                    pass
+
+
+async def test_the_end_of_the_stream_ends_its_viewers():
+    async with stage() as made:
+        camera = Camera(made.bus, encode())
+        camera.publish(1)
+        async with playing(camera), peer(made.offer) as viewer:
+            await brightness(track(viewer), 3)
+            made.hubs.close()
+            await until(lambda: viewer.connectionState == "closed" or not made.server.viewers)
+            assert not made.server.viewers
+
+
+def strangers(made: Stage) -> list[bytes]:
+    ufrag = made.server.viewers[0].credentials[0].ufrag.encode()
+    theirs = made.server.viewers[0].credentials[0].remote_ufrag.encode()
+    name = (stun.USERNAME, ufrag + b":" + theirs)
+    transaction = bytes(range(12))
+    good = stun.build_stun(stun.BINDING_REQUEST, transaction, [name], b"not the password")
+    return [
+        b"\0",
+        b"\x16\xfe\xff" + bytes(40),
+        b"\x80\xc8" + bytes(30),
+        b"\xff" * 1200,
+        stun.build_stun(stun.BINDING_REQUEST, transaction, [], None),
+        stun.build_stun(stun.BINDING_REQUEST, transaction, [name], None),
+        good,
+        good[:-5],
+        stun.build_stun(stun.BINDING_SUCCESS, transaction, [], None),
+    ]
+
+
+async def test_foreign_datagrams_get_no_answer_and_disturb_nobody():
+    async with stage() as made:
+        camera = Camera(made.bus, encode())
+        camera.publish(1)
+        async with playing(camera), peer(made.offer) as viewer:
+            source = track(viewer)
+            await brightness(source, 3)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.setblocking(False)
+                for datagram in strangers(made) * 5:
+                    stranger.sendto(datagram, ("127.0.0.1", made.server.port))
+                seen = await brightness(source, 10)
+                assert seen == in_a_row(seen[0], 10)
+                with pytest.raises(BlockingIOError):
+                    stranger.recv(2048)
+
+
+async def test_a_viewer_with_another_certificate_is_refused():
+    def other(sdp: str) -> str:
+        return re.sub(r"a=fingerprint:(\S+) \w\w", r"a=fingerprint:\1 00", sdp)
+
+    async with stage() as made:
+        camera = Camera(made.bus, encode())
+        camera.publish(1)
+        async with playing(camera), peer(made.offer, offer=other):
+            await until(lambda: not made.server.viewers)
+
+
+async def test_controlling_is_the_viewers_part():
+    async with stage() as made:
+        Camera(made.bus, encode()).publish(1)
+        async with peer(made.offer, answer=lambda sdp: re.sub(r"a=cand.*\r\n", "", sdp)):
+            credentials = made.server.viewers[0].credentials[0]
+            name = f"{credentials.ufrag}:{credentials.remote_ufrag}".encode()
+            key = credentials.password.encode()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+                agent.connect(("127.0.0.1", made.server.port))
+                agent.setblocking(False)
+                loop = asyncio.get_running_loop()
+
+                async def ask(*more: tuple[int, bytes]) -> stun.StunMessage:
+                    request = stun.build_stun(
+                        stun.BINDING_REQUEST, b"t" * 12, [(stun.USERNAME, name), *more], key
+                    )
+                    await loop.sock_sendall(agent, request)
+                    async with asyncio.timeout(2):
+                        return stun.parse_stun(await loop.sock_recv(agent, 2048))
+
+                refused = await ask((stun.ICE_CONTROLLED, bytes(8)))
+                assert refused.kind == stun.BINDING_ERROR
+                assert refused.attributes[stun.ERROR_CODE][2:4] == bytes((4, 87))
+                taken = await ask((stun.ICE_CONTROLLING, bytes(8)))
+                assert taken.kind == stun.BINDING_SUCCESS
+                assert taken.verify(key)
+                mapped = taken.attributes[stun.XOR_MAPPED_ADDRESS]
+                here = stun.parse_xor_address(mapped, b"t" * 12)
+                assert here == agent.getsockname()
