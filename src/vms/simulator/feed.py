@@ -90,7 +90,8 @@ class Feed:
 
     def _hand_out(self, unit: Unit, number: int, capture_ns: int) -> None:
         faults = self.faults
-        if faults.stall or (faults.no_key and unit.key and unit.stamped):
+        unwanted = (faults.no_key and unit.key) if unit.stamped else faults.mute_audio
+        if faults.stall or unwanted:
             return
         if faults.delay > 0:
             loop = asyncio.get_running_loop()
