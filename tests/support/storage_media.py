@@ -84,7 +84,7 @@ def encode_aac(
         packets += encoder.encode(frame)
     packets += encoder.encode(None)
     config = aac.build_config(rate, 1)
-    rows = tuple((max(0, int(p.pts)), True, bytes(p)) for p in packets)
+    rows = tuple((int(p.pts), True, bytes(p)) for p in packets if p.pts >= 0)
     return CodecParameters(Codec.AAC, rate, config=config, channels=1), rows
 
 

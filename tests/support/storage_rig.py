@@ -54,7 +54,7 @@ class Rig:
 
 async def wait_for(condition: Any, limit: float = 5.0) -> None:
     async with asyncio.timeout(limit):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 

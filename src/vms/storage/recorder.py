@@ -35,7 +35,8 @@ log = structlog.get_logger(__name__)
 
 _RELOAD_EVERY_S = 60.0
 _COUNT_EVERY_S = 2.0
-_STOP_LIMIT_S = 4.0
+_STOP_THREADS_S = 2.5
+_STOP_ROWS_S = 1.0
 
 Key = tuple[str, str]
 """Camera and stream."""
@@ -145,7 +146,7 @@ class Recorder:
         ]
 
     async def stop(self) -> None:
-        """Close all files and tell the catalog; takes at most some five seconds."""
+        """Close all files and tell the catalog; takes at most some four seconds."""
         for subscription in self._subscriptions:
             await subscription.close()
         for entry in self._entries.values():
@@ -154,7 +155,7 @@ class Recorder:
         for thread in self._threads:
             thread.stop()
         joined = await asyncio.gather(
-            *(asyncio.to_thread(thread.join, _STOP_LIMIT_S) for thread in self._threads)
+            *(asyncio.to_thread(thread.join, _STOP_THREADS_S) for thread in self._threads)
         )
         for task in self._tasks:
             await stop_task(task)
@@ -166,7 +167,7 @@ class Recorder:
         for key in self._entries:
             metrics.RECORDING.labels(*key).set(0)
         try:
-            async with asyncio.timeout(_STOP_LIMIT_S):
+            async with asyncio.timeout(_STOP_ROWS_S):
                 await self.rows.flush()
         except TimeoutError:
             log.error("the catalog does not answer; rows are mended at the next start")

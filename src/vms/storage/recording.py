@@ -1,0 +1,179 @@
+"""A recording opened for reading, also while it grows. Blocking; used in threads."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from threading import Lock
+
+from vms.common.errors import NotFound, ParseError, StorageError
+from vms.common.model.media import CodecParameters
+from vms.common.model.segment import SegmentRow
+from vms.format import index as indexes
+from vms.format.index import Group, Rebuilder, SegmentIndex
+from vms.format.mkv_reader import Block, MkvReader
+from vms.storage.mend import read_bounded, read_head, rebuild_index
+from vms.storage.volume import Volume, index_path
+
+_FIRST_READ = 1 << 18
+_READ = 1 << 20
+_MAX_CACHED = 16
+
+
+class Recording:
+    """One file and its index. `close` it, or use it in a `with`.
+
+    `index` holds the groups that are whole. `growing` is the group behind them, as far as
+    it is in the file now: a file being written has one, and so has a file cut off.
+    """
+
+    def __init__(self, volume: Volume, row: SegmentRow) -> None:
+        """Raises NotFound where the file is gone, StorageError where it cannot be read."""
+        self.row = row
+        path = volume.path(row.path)
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            raise NotFound(f"the recording {row.path} is gone from volume {volume.root}") from None
+        except OSError as error:
+            raise volume.error(f"cannot read {row.path}", error) from error
+        try:
+            self.header, _, self._first = read_head(self._descriptor)
+            self.index = self._read_index(volume)
+            self.growing: Group | None = None
+            self.end_ns = row.end_ns
+            if self.index.end is not None:
+                self.end_ns = self.index.end.end_ns
+            else:
+                self._read_tail()
+            if not self.groups():
+                raise ParseError("it holds no picture")
+        except ParseError as error:
+            self.close()
+            raise StorageError(f"the recording {row.path} cannot be read: {error}") from error
+        except OSError as error:
+            self.close()
+            raise volume.error(f"cannot read {row.path}", error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    @property
+    def tracks(self) -> dict[int, CodecParameters]:
+        """Parameters by the track's number in the file."""
+        return self.header.tracks
+
+    def _read_index(self, volume: Volume) -> SegmentIndex:
+        path = index_path(volume.path(self.row.path))
+        try:
+            stat = os.stat(path)
+            key = (str(path), stat.st_mtime_ns, stat.st_size)
+            index = _CACHE.get(key)
+            if index is None:
+                index = indexes.parse(read_bounded(path, indexes.MAX_BYTES))
+                if index.end is not None:
+                    _CACHE.put(key, index)
+            if index.header.camera == self.row.camera and index.header.stream == self.row.stream:
+                return index
+        except (OSError, ParseError):
+            pass
+        return rebuild_index(self._descriptor)
+
+    def _read_tail(self) -> None:
+        """Find what is in the file behind the index, and when its last picture was."""
+        groups = list(self.index.groups)
+        start = groups[-1].offset if groups else self._first
+        known = SegmentIndex(self.index.header, groups[:-1])
+        reader = MkvReader(start, self.header)
+        rebuilder = Rebuilder(reader, known)
+        for chunk in self._chunks(start, None):
+            try:
+                rebuilder.feed(chunk)
+            except ParseError:
+                break
+        read = rebuilder.finish().groups
+        last = read[-1]
+        shown_ms = rebuilder.last_ms + rebuilder.interval_ms - last.media_ms
+        self.end_ns = last.wall_ns + shown_ms * 1_000_000
+        self.growing = last
+        self.index = SegmentIndex(self.index.header, read[:-1])
+
+    def _chunks(self, start: int, end: int | None) -> Iterator[bytes]:
+        at, size = start, _FIRST_READ
+        while end is None or at < end:
+            want = size if end is None else min(size, end - at)
+            chunk = os.pread(self._descriptor, want, at)
+            if not chunk:
+                return
+            at += len(chunk)
+            size = _READ
+            yield chunk
+
+    def groups(self) -> list[Group]:
+        """All groups, the growing one last."""
+        whole = self.index.groups
+        return [*whole, self.growing] if self.growing is not None else whole
+
+    def at(self, wall_ns: int) -> Group:
+        """The group that holds the instant; the first where all begin later."""
+        if self.growing is not None and wall_ns >= self.growing.wall_ns:
+            return self.growing
+        found = self.index.at(wall_ns)
+        return found or self.groups()[0]
+
+    def blocks(self, start: int, end: int) -> Iterator[list[Block]]:
+        """The blocks of whole groups from offset `start` to `end`, a piece at a time.
+
+        Ends early where the file does. Raises StorageError.
+        """
+        reader = MkvReader(start, self.header)
+        try:
+            for chunk in self._chunks(start, end):
+                yield reader.feed(chunk)
+        except (OSError, ParseError) as error:
+            raise StorageError(f"the recording {self.row.path} breaks off: {error}") from error
+
+    def key_picture(self, group: Group) -> tuple[CodecParameters, bytes]:
+        """The first picture of a group, to be decoded alone. Raises StorageError."""
+        for blocks in self.blocks(group.offset, group.offset + group.size):
+            for block in blocks:
+                if block.track == 1:
+                    return self.tracks[1], block.data
+        raise StorageError(f"the recording {self.row.path} has no picture at {group.offset}")
+
+
+class _Cache:
+    """Indexes of closed recordings, parsed: they do not change."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = Lock()
+        self._rows: OrderedDict[tuple[str, int, int], SegmentIndex] = OrderedDict()
+
+    def get(self, key: tuple[str, int, int]) -> SegmentIndex | None:
+        with self._lock:
+            found = self._rows.get(key)
+            if found is not None:
+                self._rows.move_to_end(key)
+            return found
+
+    def put(self, key: tuple[str, int, int], index: SegmentIndex) -> None:
+        with self._lock:
+            self._rows[key] = index
+            while len(self._rows) > self._limit:
+                self._rows.popitem(last=False)
+
+
+_CACHE = _Cache(_MAX_CACHED)

@@ -1,0 +1,227 @@
+"""Playback: recorded by the service, found by time, remuxed, and decoded by PyAV."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import pytest
+from tests.support.storage_media import SECOND, START_NS, encode_aac, encode_video, g711, merged
+from tests.support.storage_media import units as make_units
+from tests.support.storage_rig import Rig, rig, wait_for
+
+from vms.common.errors import StorageError
+from vms.common.model.media import AccessUnit, Codec
+from vms.storage.playback import NoFootage, Playback, PlaybackBusy
+
+
+@pytest.fixture
+async def storage(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with rig(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def playback(storage: Rig) -> AsyncIterator[Playback]:
+    made = Playback(storage.catalog, storage.settings)
+    yield made
+    made.close()
+
+
+async def whole(playback: Playback, *asked: object) -> tuple[bytes, int, int]:
+    """(the answer's bytes, its start, its end)."""
+    answer = await playback.open(*asked)  # type: ignore[arg-type]
+    data = b"".join([chunk async for chunk in playback.stream(answer)])
+    playback.release(answer)
+    return data, answer.start_ns, answer.end_ns
+
+
+def packets(data: bytes, kind: str = "video") -> list[tuple[float, float, bytes]]:
+    with av.open(io.BytesIO(data)) as container:
+        stream = container.streams.get(**{kind: 0})[0]
+        return [
+            (float(p.pts * p.time_base), float(p.dts * p.time_base), bytes(p))
+            for p in container.demux(stream)
+            if p.size
+        ]
+
+
+def decoded(data: bytes) -> int:
+    with av.open(io.BytesIO(data)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
+@pytest.mark.parametrize("b_frames", [0, 2])
+async def test_it_begins_with_the_key_picture_before(
+    storage: Rig, playback: Playback, codec: Codec, b_frames: int
+) -> None:
+    sent = make_units(*encode_video(codec, b_frames=b_frames))
+    storage.send(sent)
+    await storage.stop()
+    data, start, end = await whole(playback, "front", "main", START_NS + SECOND * 9 // 10, 0.5)
+    keys = [n for n, unit in enumerate(sent) if unit.key]
+    # Groups of 10 pictures at 25 a second: 0.9 s lies in the third, 1.4 s in the fourth.
+    expected = sent[keys[2] : keys[4]]
+    got = packets(data)
+    assert [p[2] for p in got] == [u.data for u in expected]
+    assert start == expected[0].arrival_ns
+    assert end == sent[keys[4]].arrival_ns
+    # FFmpeg shows all pictures later by the most negative offset; MediaSource does not.
+    zero, shift = expected[0].pts, got[0][0]
+    assert shift <= b_frames / 25
+    assert [p[0] - shift for p in got] == [
+        pytest.approx((u.pts - zero) / 90_000) for u in expected
+    ]
+    assert [p[1] for p in got] == sorted({p[1] for p in got})
+    assert decoded(data) == len(expected)
+
+
+async def test_answers_that_follow_one_another_leave_nothing_out(
+    storage: Rig, playback: Playback
+) -> None:
+    sent = make_units(*encode_video(pictures=100))
+    storage.send(sent)
+    await storage.stop()
+    got: list[bytes] = []
+    at = START_NS
+    while True:
+        try:
+            data, _, at = await whole(playback, "front", "main", at, 0.7)
+        except NoFootage:
+            break
+        got += [p[2] for p in packets(data)]
+    assert got == [u.data for u in sent]
+
+
+async def test_the_file_being_written_plays(storage: Rig, playback: Playback) -> None:
+    sent = make_units(*encode_video(pictures=55))
+    storage.send(sent)
+    await wait_for(lambda: storage.service.recorder.states()[0].written_units == 55)
+    await storage.service.recorder.rows.flush()
+    # The fifth group ended as the sixth began, which grows still.
+    data, _, end = await whole(playback, "front", "main", START_NS, 60)
+    assert [p[2] for p in packets(data)] == [u.data for u in sent[:50]]
+    data, start, _ = await whole(playback, "front", "main", end, 60)
+    assert [p[2] for p in packets(data)] == [u.data for u in sent[50:]]
+    assert start == sent[50].arrival_ns
+
+
+async def test_files_of_one_run_are_joined(storage: Rig, playback: Playback) -> None:
+    """Over the hour: 14:59:59 to 15:00:01."""
+    to_the_hour = 3_600 * SECOND - START_NS % (3600 * SECOND)
+    begin = START_NS + to_the_hour - SECOND
+    sent = make_units(*encode_video(), start_ns=begin)
+    storage.send(sent)
+    await storage.stop()
+    assert len(await storage.rows()) == 2
+    data, _, _ = await whole(playback, "front", "main", begin, 60)
+    got = packets(data)
+    assert [p[2] for p in got] == [u.data for u in sent]
+    assert [p[0] for p in got] == [pytest.approx(n / 25) for n in range(50)]
+
+
+async def test_a_gap_ends_the_answer_and_says_where_it_goes_on(
+    storage: Rig, playback: Playback
+) -> None:
+    parameters, rows = encode_video()
+    storage.send(make_units(parameters, rows))
+    later = START_NS + 60 * SECOND
+    storage.send(make_units(parameters, rows, run="run2", start_ns=later))
+    await storage.stop()
+    data, _, end = await whole(playback, "front", "main", START_NS, 600)
+    assert len(packets(data)) == 50
+    with pytest.raises(NoFootage) as nothing:
+        await playback.open("front", "main", end + 5 * SECOND, 10)
+    assert nothing.value.next_ns == later
+    with pytest.raises(NoFootage) as nothing:
+        await playback.open("front", "main", later + 20 * SECOND, 10)
+    assert nothing.value.next_ns is None
+
+
+@pytest.mark.parametrize("audio", ["aac", "pcmu"])
+async def test_audio_is_played_where_an_mp4_takes_it(
+    storage: Rig, playback: Playback, audio: str
+) -> None:
+    video = make_units(*encode_video())
+    sound = make_units(*(encode_aac() if audio == "aac" else g711()), track=1)
+    storage.send(merged(video, sound))
+    await storage.stop()
+    data, _, _ = await whole(playback, "front", "main", START_NS, 60)
+    assert decoded(data) == 50
+    with av.open(io.BytesIO(data)) as container:
+        assert len(container.streams.audio) == (1 if audio == "aac" else 0)
+    if audio == "aac":
+        got = packets(data, "audio")
+        assert [p[2] for p in got] == [u.data for u in sound]
+        assert [p[0] for p in got] == [pytest.approx(n * 0.064) for n in range(len(sound))]
+
+
+async def test_a_lost_index_is_made_again(storage: Rig, playback: Playback) -> None:
+    sent = make_units(*encode_video())
+    storage.send(sent)
+    await storage.stop()
+    (row,) = await storage.rows()
+    index = storage.root / row.path.replace(".mkv", ".index.jsonl")
+    index.unlink()
+    data, start, _ = await whole(playback, "front", "main", START_NS + SECOND // 2, 0.1)
+    assert [p[2] for p in packets(data)] == [u.data for u in sent[10:20]]
+    assert start == sent[10].arrival_ns
+
+
+async def test_answers_at_once_are_bounded(storage: Rig) -> None:
+    playback = Playback(
+        storage.catalog, storage.settings.model_copy(update={"playback_responses": 2})
+    )
+    with playback.admitted(), playback.admitted(), pytest.raises(PlaybackBusy):  # noqa: SIM117
+        with playback.admitted():
+            pass
+    with playback.admitted():
+        playback.close()
+
+
+async def test_a_file_that_is_gone_is_an_error_that_names_it(
+    storage: Rig, playback: Playback
+) -> None:
+    storage.send(make_units(*encode_video()))
+    await storage.stop()
+    (row,) = await storage.rows()
+    (storage.root / row.path).write_bytes(b"not a recording")
+    with pytest.raises(StorageError, match=row.path):
+        await playback.open("front", "main", START_NS, 10)
+
+
+async def test_rows_that_lead_out_of_the_volume_are_refused(
+    storage: Rig, playback: Playback
+) -> None:
+    storage.send(make_units(*encode_video()))
+    await storage.stop()
+    (row,) = await storage.rows()
+    await storage.catalog.segments.update(replace(row, path="../../etc/passwd"))
+    with pytest.raises(StorageError, match="no recording"):
+        await playback.open("front", "main", START_NS, 10)
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
+async def test_a_still_shows_the_key_picture_before(
+    storage: Rig, playback: Playback, codec: Codec
+) -> None:
+    sent: list[AccessUnit] = make_units(*encode_video(codec))
+    storage.send(sent)
+    await storage.stop()
+    jpeg, at = await playback.snapshot("front", "main", START_NS + SECOND)
+    assert at == sent[20].arrival_ns
+    with av.open(io.BytesIO(jpeg), format="mjpeg") as container:
+        image = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert image.shape == (96, 160, 3)
+    # Picture 20 is grey 60 but for a red bar of 51 columns.
+    assert abs(int(image[48, 120].mean()) - 60) < 8
+    assert image[48, 20, 0] > 200
+    small, _ = await playback.snapshot("front", "main", START_NS + SECOND, width=80)
+    with av.open(io.BytesIO(small), format="mjpeg") as container:
+        assert container.streams.video[0].width == 80
+    with pytest.raises(NoFootage):
+        await playback.snapshot("front", "main", START_NS - 10 * SECOND)
