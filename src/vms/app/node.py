@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import structlog
 from fastapi import APIRouter
 
-from vms.app.broker import host_broker
 from vms.app.settings import Settings
 from vms.app.watch import watch_cameras
 from vms.bus.connect import open_bus
@@ -81,8 +80,6 @@ class NodeRunner:
     async def _open(self, stack: AsyncExitStack) -> Node:
         settings = self._settings
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-        if settings.bus.url.startswith("unix://"):
-            await stack.enter_async_context(host_broker(settings.bus.url))
         bus = await open_bus(settings.bus)
         stack.push_async_callback(bus.close)
         catalog = await open_catalog(settings.catalog_url, settings.data_dir)

@@ -3,15 +3,146 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
 
+import typer
+from fastapi import APIRouter
+
+from vms.api import service as api_service
+from vms.api.app import create_app
+from vms.api.services import ApiServices
+from vms.app import http
+from vms.app.demo import open_demo, run_demo
 from vms.app.node import Node, Service
 from vms.app.settings import Settings
+from vms.app.web import WEB_DIR
+from vms.auth.bootstrap import FIRST_USER, ensure_administrator
+from vms.auth.services import open_auth
 from vms.common.errors import ConfigError
 from vms.ingest import service as ingest
 from vms.storage import routes as storage_routes
-from vms.storage import service as storage
+from vms.storage.playback import Playback
+from vms.storage.service import StorageService
 from vms.stream import routes as stream_routes
 from vms.stream.service import StreamService
+from vms.telemetry import metrics
 
-Builder = Callable[[Node], Awaitable[Service]]
+FIRST, MIDDLE, LAST = 0, 1, 2
+"""When a service stops: what brings media first, what answers people last."""
+
+
+async def _ingest(node: Node) -> list[Service]:
+    settings = node.settings
+    services = []
+    if settings.demo.enabled:
+        simulator = await open_demo(node.catalog)
+        if simulator is not None:
+            services.append(Service("simulator", lambda: run_demo(simulator), stops=MIDDLE))
+
+    async def run() -> None:
+        await ingest.run(node.bus, node.catalog.cameras.list, settings.ingest, node.clock)
+
+    return [*services, Service("ingest", run, stops=FIRST)]
+
+
+async def _storage(node: Node) -> list[Service]:
+    settings = node.settings.storage.model_copy(update={"root": node.settings.storage_root})
+    playback = Playback(node.catalog, settings, node.settings.storage_root)
+
+    async def run() -> None:
+        await StorageService(node.bus, node.catalog, settings, node.clock).run()
+
+    return [Service("storage", run, storage_routes.router(playback), stops=MIDDLE)]
+
+
+async def _stream(node: Node) -> list[Service]:
+    settings = node.settings.stream
+    if not settings.webrtc.host and _is_loopback(node.settings.http.host):
+        # Who is not let in by HTTP has no use for media at other addresses either.
+        webrtc = settings.webrtc.model_copy(update={"host": "127.0.0.1"})
+        settings = settings.model_copy(update={"webrtc": webrtc})
+    service = StreamService(node.bus, settings)
+    return [Service("stream", service.run, stream_routes.router(service), stops=LAST)]
+
+
+async def _api(_: Node) -> list[Service]:
+    # The API is what the HTTP server of every process that has one serves.
+    return []
+
+
+Builder = Callable[[Node], Awaitable[list[Service]]]
+
+ROLES: dict[str, Builder] = {
+    "ingest": _ingest,
+    "storage": _storage,
+    "stream": _stream,
+    "api": _api,
+}
+_SERVED_BY_HTTP = frozenset({"storage", "stream", "api"})
+
+
+def check_roles(names: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    """The roles in the table's order. Raises ConfigError for names that make no system."""
+    for name in names:
+        if name not in ROLES:
+            near = difflib.get_close_matches(name, list(ROLES), n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(ROLES)}"
+            raise ConfigError(f"unknown role '{name}'{hint}")
+    missing = ", ".join(name for name in ROLES if name not in names)
+    if missing and settings.bus.url.startswith("memory:"):
+        raise ConfigError(
+            "this process runs only some roles, and the memory bus reaches no other process: "
+            f"run {missing} here too, or pass --bus unix:///path or nats://host:port to all"
+        )
+    return tuple(name for name in ROLES if name in names)
+
+
+async def build_services(node: Node) -> list[Service]:
+    """What the roles of `node` run, with the HTTP server of those that serve something."""
+    services = [Service("loop watch", metrics.watch_loop, stops=LAST)]
+    for name in node.roles:
+        services += await ROLES[name](node)
+    if _SERVED_BY_HTTP.intersection(node.roles):
+        services += await _http(node, [found.router for found in services if found.router])
+    return services
+
+
+async def _http(node: Node, routers: Sequence[APIRouter]) -> list[Service]:
+    server = http.listen(node.settings.http)
+    password = await ensure_administrator(node.catalog)
+    auth = await open_auth(node.catalog, node.clock, node.settings.auth)
+    services = ApiServices(
+        node.catalog,
+        node.bus,
+        auth,
+        node.clock,
+        version("vms"),
+        node.roles,
+        (node.settings.storage_root,) if "storage" in node.roles else (),
+        node.settings.api,
+        metrics.render,
+    )
+    app = create_app(services, routers, WEB_DIR)
+    _tell(http.address(server), password)
+    return [
+        Service("api", lambda: api_service.run(services), stops=LAST),
+        Service("http", lambda: http.serve(app, server), stops=LAST),
+    ]
+
+
+def _tell(address: str, password: str | None) -> None:
+    """What the person who starts it must know; the password is shown this once."""
+    if password is not None:
+        typer.echo(f"\n  user:     {FIRST_USER}\n  password: {password}   (shown only now)")
+    if not (WEB_DIR / "index.html").exists():
+        typer.echo("  the web client is not built: make web", err=True)
+    typer.echo(f"\n  VMS is at {address}   (Ctrl-C stops it)\n")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from vms.api.settings import ApiSettings
 from vms.auth.settings import AuthSettings
 from vms.bus.settings import BusSettings
 from vms.common.config import ENV_FILE_NAME, Section, SettingsTree, load_settings
@@ -49,6 +50,7 @@ class Settings(SettingsTree):
     catalog: CatalogSettings = CatalogSettings()
     bus: BusSettings = BusSettings()
     auth: AuthSettings = AuthSettings()
+    api: ApiSettings = ApiSettings()
     ingest: IngestSettings = IngestSettings()
     storage: StorageSettings = StorageSettings()
     stream: StreamSettings = StreamSettings()
