@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
+import uvloop
 from tests.support.bus_collect import Collector, eventually
 from tests.support.bus_units import video
 
@@ -225,3 +226,23 @@ async def test_a_server_that_dies_at_work_is_noticed_at_once(tmp_path: Path) -> 
             await asyncio.wait_for(asking, 2)
         await server.close()
         await client.close()
+
+
+def test_it_works_on_uvloop(tmp_path: Path) -> None:
+    """The loop that the system runs on, whose transports are of other classes."""
+
+    async def walk() -> None:
+        path = tmp_path / "bus.sock"
+        async with LocalBroker(path):
+            publisher, reader = await connected(path), await connected(path)
+            got = Collector()
+            await reader.subscribe("a.>", got)
+            for number, size in enumerate([100, 10_000_000, 20_000]):
+                publisher.publish("a.b", video(number, size=size))
+            await got.wait(3)
+            assert [len(d.message.data) for d in got.deliveries] == [100, 10_000_000, 20_000]  # type: ignore[union-attr]
+            await publisher.close()
+            await reader.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(walk())

@@ -43,7 +43,9 @@ async def test_credentials_work_and_are_never_shown(tmp_path: Path) -> None:
             bus = await open_bus(BusSettings(url=f"nats://u:hunter2@{address}"))
             assert await bus.publish_durable("a.b", ConfigChanged("a", "b")) is None
             await bus.close()
-            with pytest.raises(BusError, match=r"(?i)authorization") as caught:
+            with pytest.raises(
+                BusError, match="check the address, user name and password"
+            ) as caught:
                 await NatsBus.connect(f"nats://u:hunter3@{address}", timeout=1.0)
         assert "hunter" not in str(caught.value) + str(logs)
     finally:
@@ -77,5 +79,5 @@ async def test_publishing_never_waits_for_a_server_that_is_away(
     for number in range(200):
         bus.publish("a.b", video(number, size=1_000_000))
         await asyncio.sleep(0)
-    assert bus._waiting_bytes + bus._client.pending_data_size < 64_000_000
+    assert bus._client.pending_data_size < 64_000_000
     await bus.close()

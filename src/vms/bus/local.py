@@ -253,6 +253,8 @@ class LocalBus:
             backoff.reset()
             self._announce()
             await self._link.wait_down()
+            if self._closed:
+                return
             lost = True
             log.warning("bus broker went away", path=str(self.path))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 
@@ -64,8 +64,8 @@ class Peer(asyncio.BufferedProtocol):
     # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not every loop's transports are subclasses of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
         self._broker.joined(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -66,14 +65,10 @@ class NatsBus:
         self._durable: set[DurableReader] = set()
         self._tasks = Tasks()
         self._closed = False
-        self._waiting: deque[tuple[str, bytes]] = deque()
-        self._waiting_bytes = 0
-        self._wake = asyncio.Event()
         self._published = metrics.published.labels("nats")
         self._slow = metrics.dropped.labels("nats", "slow")
         self._oversize = metrics.dropped.labels("nats", "oversize")
         self._disconnected = metrics.dropped.labels("nats", "disconnected")
-        self._tasks.start(self._send_waiting())
         link.on_connected = self._on_connected
 
     @classmethod
@@ -105,34 +100,30 @@ class NatsBus:
         if not self._client.is_connected:
             self._disconnected.inc()
             return
-        if self._waiting_bytes + self._client.pending_data_size > _WRITE_LIMIT:
+        if self._client.pending_data_size > _WRITE_LIMIT:
             self._slow.inc()
             return
         data = encode(message)
         if len(data) > MAX_MESSAGE_BYTES:
             self._oversize.inc()
             return
-        self._waiting.append((subject, data))
-        self._waiting_bytes += len(data)
-        self._wake.set()
+        self._send(subject, data)
 
-    async def _send_waiting(self) -> None:
-        """Hand to the client what `publish` left, so that publishing never waits."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            await self._send_all()
+    def _send(self, subject: str, data: bytes) -> None:
+        """Leave a message with the client, which writes it out by itself.
 
-    async def _send_all(self) -> None:
-        waiting = self._waiting
-        while waiting:
-            subject, data = waiting.popleft()
-            self._waiting_bytes -= len(data)
-            try:
-                await self._client.publish(subject, data)
-            except (nats.errors.Error, OSError) as error:
-                self._disconnected.inc()
-                log.debug("nats publish failed", error=redact(str(error)))
+        The client's `publish` suspends only where its own bounds, wider than ours, are
+        reached; by then it has the message, so there is nothing to wait for.
+        """
+        publishing = self._client.publish(subject, data)
+        try:
+            publishing.send(None)
+        except StopIteration:
+            return
+        except (nats.errors.Error, OSError) as error:
+            self._disconnected.inc()
+            log.debug("nats publish failed", error=redact(str(error)))
+        publishing.close()
 
     async def subscribe(self, pattern: str, sink: Sink) -> Subscription:
         self._check_open()
@@ -298,10 +289,8 @@ class NatsBus:
 
     async def _flush(self) -> None:
         try:
-            async with asyncio.timeout(1.0):
-                await self._send_all()
-                if self._client.is_connected:
-                    await self._link.flush(1.0)
+            if self._client.is_connected:
+                await self._link.flush(1.0)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             log.debug("nats messages lost on leaving", error=redact(str(error)))
 

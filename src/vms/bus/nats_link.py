@@ -34,12 +34,34 @@ _PENDING_BYTES = 64 * 1024 * 1024
 _LOG_EVERY_S = 1.0
 
 
+class DirectClient(Client):
+    """Hands messages of some subscriptions over as they are parsed.
+
+    The client's own way, a queue and a task for each subscription, costs a third of all
+    that receiving costs. Where this hook is not called, the subscription's callback is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.direct: dict[int, Callable[[str, bytes], None]] = {}
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        take = self.direct.get(sid)
+        if take is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+        else:
+            take(subject.decode(), data)
+
+
 class NatsLink:
     """A client that connects for ever, and says so when it cannot."""
 
     def __init__(self) -> None:
-        self.client = Client()
+        self.client = DirectClient()
         self.last_error = ""
+        self.refused = ""
         self._backoff = Backoff(first=0.1, longest=5.0)
         self._closing = False
         self._errors = 0
@@ -68,7 +90,7 @@ class NatsLink:
                 )
         except (TimeoutError, OSError, nats.errors.Error) as error:
             await self.close()
-            why = self.last_error or redact(str(error)) or type(error).__name__
+            why = self.refused or self.last_error or redact(str(error)) or type(error).__name__
             raise BusError(
                 f"no NATS server answers at {shown} ({why}): start it, or check the address, "
                 "user name and password"
@@ -121,6 +143,8 @@ class NatsLink:
             self._slow.inc()
         self._errors += 1
         self.last_error = redact(str(error)) or type(error).__name__
+        if isinstance(error, nats.errors.AuthorizationError):
+            self.refused = self.last_error
         now = time.monotonic()
         if self._closing or now - self._logged_at < _LOG_EVERY_S:
             return

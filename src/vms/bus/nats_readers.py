@@ -8,16 +8,15 @@ import re
 
 import nats.errors
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 from nats.js import JetStreamContext, api
 
-from vms.bus.nats_link import DURABLE, STREAM, NatsLink
+from vms.bus.nats_link import DURABLE, STREAM, DirectClient, NatsLink
 from vms.bus.port import Delivery, DurableHandler
 from vms.bus.routing import Router
 from vms.bus.serving import HANDLER_LIMIT_S, Tasks, handle_durable
-from vms.common.errors import BusError, ParseError
+from vms.common.errors import BusError, ParseError, VmsError
 from vms.common.retry import Backoff
 from vms.common.secret import redact
 from vms.proto.codec import decode
@@ -38,22 +37,30 @@ class PatternReader:
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
         self.router = Router()
+        self._client: DirectClient | None = None
         self._subscription: NatsSubscription | None = None
 
-    async def start(self, client: Client) -> None:
+    async def start(self, client: DirectClient) -> None:
+        self._client = client
         self._subscription = await client.subscribe(
             self.pattern, cb=self._on_message, pending_bytes_limit=PENDING_BYTES
         )
+        client.direct[self._subscription._id] = self._take
 
     async def _on_message(self, message: Msg) -> None:
+        self._take(message.subject, message.data)
+
+    def _take(self, subject: str, data: bytes) -> None:
         try:
-            self.router.deliver(message.subject, decode(message.data))
-        except ParseError as error:
-            log.error("bus message cannot be read", subject=message.subject, error=str(error))
+            self.router.deliver(subject, decode(data))
+        except VmsError as error:
+            log.error("bus message cannot be read", subject=subject, error=str(error))
 
     async def stop(self) -> None:
         subscription, self._subscription = self._subscription, None
         await unsubscribe(subscription)
+        if subscription is not None and self._client is not None:
+            self._client.direct.pop(subscription._id, None)
 
 
 async def unsubscribe(subscription: NatsSubscription | None) -> None:
