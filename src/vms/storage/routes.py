@@ -65,7 +65,7 @@ def router(playback: Playback) -> APIRouter:
         camera_id: str,
         who: Viewer,
         start: Annotated[int, Query(ge=0, lt=_MAX_MS, description="Epoch milliseconds.")],
-        duration: Annotated[float, Query(gt=0, le=longest, description="Seconds.")] = 30.0,
+        duration: float = Query(30.0, gt=0, le=longest, description="Seconds."),
         stream: StreamName = "main",
     ) -> Response:
         """Footage as fragmented MP4: an init segment, then fragments.
