@@ -117,7 +117,7 @@ def own_share(client: httpx.Client) -> float:
 
 
 def _online(client: httpx.Client) -> bool:
-    states = client.get("/api/v1/states").raise_for_status().json()["states"]
+    states = client.get("/api/v1/states").raise_for_status().json()
     return any(state["status"] == "online" for state in states)
 
 

@@ -33,6 +33,7 @@ class System:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("VMS_")}
         self.log = data_dir.parent / f"{data_dir.name}-{'-'.join(roles) or 'all'}.log"
         self._log = self.log.open("w")
+        clean["VMS_STREAM__WEBRTC__PORT"] = "0"
         command = [VMS, "run", *roles, "--data-dir", data_dir, "--port", "0", *arguments]
         self.process = subprocess.Popen(
             [str(part) for part in command],

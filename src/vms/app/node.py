@@ -27,7 +27,7 @@ _STOP_LIMIT = 4.0
 """Seconds that all roles together get to close their files and connections."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Service:
     """What a role runs, and the routes it serves. `stops` orders the end: low first."""
 
