@@ -14,7 +14,7 @@ from vms.common.model.media import Codec
 from vms.format import rtcp
 from vms.format.rtsp_headers import parse_rtp_info, parse_transport
 from vms.format.sdp_codecs import codec_parameters
-from vms.simulator.camera import BASIC, MD5, SHA256, Behaviour
+from vms.simulator.camera import BASIC, MD5, MD5_QOP, SHA256, Behaviour
 from vms.simulator.server import Simulator
 from vms.simulator.sources import Loop
 
@@ -114,7 +114,7 @@ async def test_udp(simulator: Simulator) -> None:
     assert [s.number for s in stamps] == list(range(stamps[0].number, stamps[0].number + 10))
 
 
-@pytest.mark.parametrize("schemes", [(BASIC,), (MD5,), (SHA256,), (SHA256, MD5, BASIC)])
+@pytest.mark.parametrize("schemes", [(BASIC,), (MD5,), (MD5_QOP,), (SHA256,), (SHA256, MD5, BASIC)])
 async def test_passwords(simulator: Simulator, schemes: tuple[str, ...]) -> None:
     behaviour = Behaviour(schemes=schemes)
     simulator.add_camera("front", SMALL, "admin", "s3cret:ü", behaviour=behaviour)

@@ -14,7 +14,7 @@ from vms.simulator.feed import Feed, ProgrammeFeed, SceneFeed, Timebase
 from vms.simulator.sources import File, Loop, Scene, Source, programme
 from vms.simulator.studio import Studio
 
-BASIC, MD5, SHA256 = "basic", "md5", "sha-256"
+BASIC, MD5, MD5_QOP, SHA256 = "basic", "md5", "md5-qop", "sha-256"
 
 
 @dataclass(frozen=True, slots=True)

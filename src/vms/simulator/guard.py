@@ -6,10 +6,15 @@ from urllib.parse import urlsplit
 
 from vms.common.errors import ConfigError, ParseError
 from vms.format import digest
-from vms.simulator.camera import BASIC, MD5, SHA256, SimCamera
+from vms.simulator.camera import BASIC, MD5, MD5_QOP, SHA256, SimCamera
 
 REALM = "VMS simulator"
-_ALGORITHMS = {MD5: digest.MD5, SHA256: digest.SHA256}
+# Cameras' RTSP servers rarely ask for a quality of protection, and some clients cannot give it.
+_ALGORITHMS: dict[str, tuple[str, tuple[str, ...]]] = {
+    MD5: (digest.MD5, ()),
+    MD5_QOP: (digest.MD5, ("auth",)),
+    SHA256: (digest.SHA256, ("auth",)),
+}
 
 
 class Guard:
@@ -45,8 +50,10 @@ class Guard:
             if scheme == BASIC:
                 found = digest.Challenge("basic", REALM)
             elif scheme in _ALGORITHMS:
-                found = digest.new_challenge(REALM, _ALGORITHMS[scheme])
+                found = digest.new_challenge(REALM, *_ALGORITHMS[scheme])
             else:
-                raise ConfigError(f"no way to sign in called {scheme!r}; use basic, md5, sha-256")
+                raise ConfigError(
+                    f"no way to sign in called {scheme!r}; use basic, {', '.join(_ALGORITHMS)}"
+                )
             self._challenges[scheme] = found
         return found
