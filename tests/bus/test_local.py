@@ -168,6 +168,35 @@ async def test_a_slow_reader_loses_no_durable_message(tmp_path: Path) -> None:
         await reader.close()
 
 
+async def test_an_answer_to_a_broker_that_is_gone_is_not_given_to_the_next(tmp_path: Path) -> None:
+    """Both brokers count their messages from 1."""
+    path = tmp_path / "bus.sock"
+    broker = LocalBroker(path)
+    await broker.start()
+    bus = await connected(path)
+    finish = asyncio.Event()
+    got: list[str] = []
+
+    async def handle(delivery: Delivery) -> None:
+        assert isinstance(delivery.message, ConfigChanged)
+        got.append(delivery.message.id)
+        if delivery.message.id == "old":
+            await finish.wait()
+        elif got.count("new") == 1:
+            finish.set()
+            await asyncio.sleep(0.05)
+            raise RuntimeError("not yet")
+
+    await bus.subscribe_durable("a.>", "group", handle)
+    await bus.publish_durable("a.b", ConfigChanged("x", "old"))
+    await eventually(lambda: got == ["old"])
+    await broker.close()
+    async with LocalBroker(path):
+        await bus.publish_durable("a.b", ConfigChanged("x", "new"))
+        await eventually(lambda: got == ["old", "new", "new"])
+        await bus.close()
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -120,7 +120,11 @@ class LocalBus:
     async def subscribe(self, pattern: str, sink: Sink) -> Subscription:
         self._check_open()
         reader = self._router.add(pattern, sink)
-        await self._link.confirm(FrameType.SUBSCRIBE, pattern, limit=_CONFIRM_LIMIT_S)
+        try:
+            await self._link.confirm(FrameType.SUBSCRIBE, pattern, limit=_CONFIRM_LIMIT_S)
+        except BaseException:
+            await self.unsubscribe(reader)
+            raise
         return _SinkSubscription(self, reader)
 
     async def unsubscribe(self, reader: Reader) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -18,6 +19,8 @@ MEDIA_LIMIT = 16 * 1024 * 1024
 """Bytes that may wait for a slow client before it loses media."""
 LIMIT = 2 * MEDIA_LIMIT
 """Bytes that may wait before it loses anything else that may be lost."""
+
+_WARN_EVERY_S = 10.0
 
 
 class Broker(Protocol):
@@ -60,6 +63,7 @@ class Peer(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._frames = FrameReader(self._on_frame)
         self._greeted = False
+        self._warned_at = -_WARN_EVERY_S
 
     # asyncio.BufferedProtocol
 
@@ -71,8 +75,6 @@ class Peer(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._broker.left(self)
-        if self.dropped:
-            log.warning("local bus client was slow", dropped=self.dropped)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._frames.get_buffer()
@@ -118,8 +120,10 @@ class Peer(asyncio.BufferedProtocol):
             return True
         if transport.get_write_buffer_size() > (MEDIA_LIMIT if media else LIMIT):
             self.dropped += 1
-            if self.dropped == 1:
-                log.warning("local bus client is slow and loses messages", media=media)
+            now = time.monotonic()
+            if now - self._warned_at > _WARN_EVERY_S:
+                self._warned_at = now
+                log.warning("local bus client is slow and loses messages", dropped=self.dropped)
             return False
         transport.write(data)
         return True

@@ -129,13 +129,17 @@ class NatsBus:
         self._check_open()
         here = self._router.add(pattern, sink)
         shared = self._patterns.get(pattern)
-        if shared is not None:
-            shared.router.join(here)
-        else:
+        new = shared is None
+        if shared is None:
             shared = self._patterns[pattern] = PatternReader(pattern)
-            shared.router.join(here)
-            await self._talk(shared.start(self._client), pattern)
-        await self._confirm(pattern)
+        shared.router.join(here)
+        try:
+            if new:
+                await self._talk(shared.start(self._client), pattern)
+            await self._confirm(pattern)
+        except BaseException:
+            await self.unsubscribe(here)
+            raise
         return _SinkSubscription(self, here)
 
     async def unsubscribe(self, reader: Reader) -> None:

@@ -109,12 +109,17 @@ class NatsLink:
             )
         stream = self.client.jetstream(timeout=5.0)
         try:
-            await _make_stream(stream)
+            subjects = await _make_stream(stream)
         except (nats.errors.Error, TimeoutError) as error:
             raise BusError(
                 f"the NATS server at {shown} keeps no messages ({redact(str(error))}): "
                 "enable JetStream with file storage in its configuration"
             ) from None
+        if f"{DURABLE}>" not in subjects:
+            raise BusError(
+                f"the NATS server at {shown} has a stream {STREAM} that keeps "
+                f"{', '.join(subjects) or 'nothing'} instead of '{DURABLE}>': delete or rename it"
+            )
         return stream
 
     async def flush(self, limit: float) -> None:
@@ -130,11 +135,14 @@ class NatsLink:
 
     async def close(self) -> None:
         self._closing = True
-        try:
-            async with asyncio.timeout(2.0):
-                await self.client.close()
-        except (TimeoutError, OSError, nats.errors.Error) as error:
-            log.debug("nats connection closed badly", error=redact(str(error)))
+        # In a task of its own: while the client reconnects, its close may end in a
+        # cancellation that was not meant for us.
+        closing = asyncio.ensure_future(self.client.close())
+        await asyncio.wait([closing], timeout=2.0)
+        if not closing.done():
+            closing.cancel()
+        elif not closing.cancelled() and closing.exception() is not None:
+            log.debug("nats connection closed badly", error=redact(str(closing.exception())))
 
     # What the client calls
 
@@ -173,11 +181,12 @@ class NatsLink:
         return min(servers, key=lambda server: server.reconnects), self._backoff.next()
 
 
-async def _make_stream(context: JetStreamContext) -> None:
+async def _make_stream(context: JetStreamContext) -> list[str]:
+    """Make the stream where it is absent; the subjects that it keeps."""
     try:
-        await context.stream_info(STREAM)
+        info = await context.stream_info(STREAM)
     except nats.js.errors.NotFoundError:
-        await context.add_stream(
+        info = await context.add_stream(
             api.StreamConfig(
                 name=STREAM,
                 description="Durable messages of the video management system",
@@ -191,3 +200,4 @@ async def _make_stream(context: JetStreamContext) -> None:
             )
         )
         log.info("nats stream created", stream=STREAM)
+    return info.config.subjects or []
