@@ -44,10 +44,12 @@ class System:
             env=clean | (environment or {}),
         )
         self._lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self.url = ""
         self.password = ""
         self.output = ""
+        self._clients: list[httpx.Client] = []
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -76,6 +78,8 @@ class System:
 
     def stop(self, number: int = signal.SIGINT) -> float:
         """End it as Ctrl-C does; the seconds that took."""
+        for client in self._clients:
+            client.close()
         started = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -85,11 +89,15 @@ class System:
                 self.process.kill()
                 self.process.wait()
         self._log.close()
+        if self.process.stdout is not None:
+            self._reader.join(5)
+            self.process.stdout.close()
         return time.monotonic() - started
 
     def client(self, password: str | None = None, name: str = "admin") -> httpx.Client:
         """An HTTP client that is signed in."""
         client = httpx.Client(base_url=self.url, timeout=15)
+        self._clients.append(client)
         answer = client.post(
             "/api/v1/auth/login",
             json={"username": name, "password": password or self.password},
