@@ -47,10 +47,12 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     wanted: set[int] = {503}
     if operation.get("security"):
         wanted |= {401, 403}
-    if "{camera_id}" in path:
+    if "{" in path:
         wanted.add(404)
     if "requestBody" in operation:
         wanted |= {400, 408, 413, 422}
+        if "application/json" not in operation["requestBody"]["content"]:
+            wanted.add(415)
     elif operation.get("parameters"):
         wanted.add(422)
     for status in sorted(wanted):
