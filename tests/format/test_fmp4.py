@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import time
-from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.stream_units import encode
+from tests.support.stream_units import encode, encode_audio
 
 from vms.common.errors import ParseError
 from vms.common.model.media import Codec, CodecParameters
@@ -70,28 +69,6 @@ def test_sync_samples_are_marked():
     with av.open(io.BytesIO(fmp4.init_segment([parameters]) + body)) as container:
         keys = [p.is_keyframe for p in container.demux(video=0) if p.size]
     assert keys == [u.key for u in units]
-
-
-def encode_audio(
-    name: str, rate: int, layout: str = "mono"
-) -> tuple[bytes, list[tuple[int, bytes]]]:
-    context = av.CodecContext.create(name, "w")
-    context.sample_rate, context.layout, context.format = rate, layout, "fltp"
-    if name == "libopus":
-        context.format = "flt"
-    context.time_base = Fraction(1, rate)
-    context.open()
-    size = context.frame_size
-    packets = []
-    tone = np.sin(np.arange(size * 20) / 20).astype(np.float32)
-    for i in range(20):
-        frame = av.AudioFrame.from_ndarray(
-            tone[None, i * size : (i + 1) * size], context.format.name, layout
-        )
-        frame.sample_rate, frame.pts = rate, i * size
-        packets += context.encode(frame)
-    packets += context.encode(None)
-    return context.extradata or b"", [(max(0, p.pts), bytes(p)) for p in packets]
 
 
 @pytest.mark.parametrize(("codec", "name", "rate"), [

@@ -63,7 +63,7 @@ def test_what_is_built_is_read_by_us_and_by_others(transaction, username, key):
     assert not message.verify(key + b"x")
     if username.isascii():
         theirs = reference.parse_message(built)
-        theirs.check_message_integrity(key)
+        assert theirs.check_message_integrity(key)
         assert theirs.transaction_id == transaction
 
 

@@ -146,3 +146,26 @@ def decode(codec: Codec, parts: Iterable[bytes]) -> list[av.VideoFrame]:
     for part in parts:
         frames += context.decode(av.Packet(to_annexb(part)))
     return frames + context.decode(None)
+
+
+def encode_audio(
+    name: str, rate: int, layout: str = "mono"
+) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """Decoder configuration, and twenty frames of a tone as (pts, data)."""
+    context = av.CodecContext.create(name, "w")
+    context.sample_rate, context.layout, context.format = rate, layout, "fltp"
+    if name == "libopus":
+        context.format = "flt"
+    context.time_base = Fraction(1, rate)
+    context.open()
+    size = context.frame_size
+    packets = []
+    tone = np.sin(np.arange(size * 20) / 20).astype(np.float32)
+    for i in range(20):
+        frame = av.AudioFrame.from_ndarray(
+            tone[None, i * size : (i + 1) * size], context.format.name, layout
+        )
+        frame.sample_rate, frame.pts = rate, i * size
+        packets += context.encode(frame)
+    packets += context.encode(None)
+    return context.extradata or b"", [(max(0, p.pts), bytes(p)) for p in packets]

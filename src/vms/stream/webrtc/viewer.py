@@ -36,6 +36,8 @@ _AT_ONCE = 3
 _MAX_QUEUED = 3000
 """Groups that may wait; a viewer further behind goes on at the next key picture."""
 _MAX_WAYS = 8
+_LATEST_START = 0xF000
+"""The highest 16-bit sequence number that a viewer starts with."""
 _AGAIN_EVERY = 2.0
 _RESEND_RATE = 1000.0
 _RESEND_BURST = 500.0
@@ -77,7 +79,7 @@ class Flow:
         after it.
         """
         first = (self.track.next_index - ahead) & 0xFFFF
-        if first > 0xF000:
+        if first > _LATEST_START:
             first = secrets.randbits(14)
         return self.go_on(first, ahead)
 
