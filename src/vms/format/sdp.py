@@ -88,13 +88,13 @@ def parse(data: bytes | str) -> SessionDescription:
     if len(data) > MAX_BYTES:
         raise ParseError(f"session description of {len(data)} bytes; at most {MAX_BYTES}")
     text = data if isinstance(data, str) else data.decode("utf-8", "replace")
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(lines) > MAX_LINES:
         raise ParseError(f"session description of {len(lines)} lines; at most {MAX_LINES}")
     session: dict[str, str] = {}
     sections: list[_Section] = [_Section()]
     for line in lines:
-        kind, equals, value = line.strip("\x00").partition("=")
+        kind, equals, value = line.partition("=")
         kind, value = kind.strip(), value.strip()
         if not equals or len(kind) != 1:
             continue
@@ -140,8 +140,8 @@ class _Section:
         name, colon, value = text.partition(":")
         name, value = name.strip(), value.strip()
         lower = name.lower()
-        if lower == "control" and not self.control:
-            self.control = value
+        if lower == "control":
+            self.control = self.control or value
         elif lower in _DIRECTIONS and not colon:
             self.direction = lower
         elif lower in ("rtpmap", "fmtp") and self.line:

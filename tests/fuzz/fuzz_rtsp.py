@@ -1,0 +1,6 @@
+"""Fuzzes the rtsp target; see harness.py."""
+
+from harness import main
+
+if __name__ == "__main__":
+    main("rtsp")
