@@ -25,6 +25,11 @@ export class EventSocket {
     void this.connect();
   }
 
+  /** The server closes a socket whose token has ended: tell it of the next one in time. */
+  renew(token: string): void {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ token }));
+  }
+
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);

@@ -119,6 +119,7 @@ export const en = {
   'cameras.streams': 'Streams',
   'cameras.recording': 'Recording',
   'cameras.recording.on': 'Recording',
+  'cameras.recording.waiting': 'Not recording',
   'cameras.recording.off': 'Not recorded',
   'cameras.bitrate': 'Bit rate',
 
@@ -300,6 +301,7 @@ export const en = {
   'role.viewer.lead': 'Watches the granted cameras live',
 
   'system.title': 'System',
+  'system.process': 'This process',
   'system.version': 'Version',
   'system.uptime': 'Running for',
   'system.roles': 'Roles in this process',

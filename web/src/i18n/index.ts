@@ -98,7 +98,7 @@ export function day(ms: number, style: 'long' | 'short' = 'long'): string {
     language(),
     style === 'long'
       ? { weekday: 'short', day: 'numeric', month: 'long', year: 'numeric' }
-      : { day: '2-digit', month: '2-digit', year: 'numeric' },
+      : { day: 'numeric', month: 'short', year: 'numeric' },
   ).format(ms);
 }
 

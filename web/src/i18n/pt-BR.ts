@@ -121,7 +121,8 @@ export const ptBR: Catalogue = {
   'cameras.streams': 'Streams',
   'cameras.recording': 'Gravação',
   'cameras.recording.on': 'Gravando',
-  'cameras.recording.off': 'Sem gravação',
+  'cameras.recording.waiting': 'Gravação parada',
+  'cameras.recording.off': 'Não gravada',
   'cameras.bitrate': 'Taxa de bits',
 
   'camera.notFound.title': 'Câmera não encontrada',
@@ -301,6 +302,7 @@ export const ptBR: Catalogue = {
   'role.viewer.lead': 'Vê ao vivo as câmeras liberadas',
 
   'system.title': 'Sistema',
+  'system.process': 'Este processo',
   'system.version': 'Versão',
   'system.uptime': 'No ar há',
   'system.roles': 'Papéis neste processo',

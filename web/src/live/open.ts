@@ -30,7 +30,7 @@ function open(camera: string, rung: Rung): Session {
       const location = response.headers.get('Location') ?? '';
       return { sdp: await response.text(), location };
     },
-    leave: (location) => void leave(location),
+    leave,
   });
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../api/client';
 import { LiveFailure } from './types';
-import { asFailure, DelayMeter } from './whep';
+import { asFailure, DelayMeter, ScreenDelay } from './whep';
 
 const report = (inbound: object, roundTrip = 0.004) =>
   new Map<string, unknown>([
@@ -31,6 +31,19 @@ describe('DelayMeter', () => {
     meter.read(report({ framesDecoded: 10, totalProcessingDelay: 1 }));
     expect(meter.read(report({ framesDecoded: 10, totalProcessingDelay: 1 }))).toBeUndefined();
     expect(meter.read(new Map())).toBeUndefined();
+  });
+});
+
+describe('ScreenDelay', () => {
+  it('is the median of the last five frames', () => {
+    const delay = new ScreenDelay();
+    expect(delay.milliseconds).toBeUndefined();
+    delay.note({ expectedDisplayTime: 100 });
+    expect(delay.milliseconds).toBeUndefined();
+    for (const late of [400, 30, 50, 40, 20, 60]) {
+      delay.note({ receiveTime: 1000, expectedDisplayTime: 1000 + late });
+    }
+    expect(delay.milliseconds).toBe(40);
   });
 });
 

@@ -8,11 +8,12 @@ import { LiveFailure, type Session } from './types';
 import { createVideo, firstPicture, playSoon } from './video';
 
 const MEDIA_LIMIT_MS = 4000;
+const LEAVE_LIMIT_MS = 1000;
 
 export interface WhepPorts {
   /** POST the offer; resolves with the answer and where to DELETE, rejects with ApiError. */
   offer(sdp: string, signal: AbortSignal): Promise<{ sdp: string; location: string }>;
-  leave(location: string): void;
+  leave(location: string): Promise<void>;
 }
 
 export function playWhep(ports: WhepPorts): Session {
@@ -26,6 +27,7 @@ class WhepSession implements Session {
   private readonly peer = new RTCPeerConnection();
   private readonly abort = new AbortController();
   private readonly meter = new DelayMeter();
+  private readonly shown = new ScreenDelay();
   private location = '';
   private settle: (failure: LiveFailure) => void = () => undefined;
 
@@ -78,15 +80,27 @@ class WhepSession implements Session {
 
   async delayMs(): Promise<number | undefined> {
     if (this.peer.connectionState !== 'connected') return undefined;
-    return this.meter.read(await this.peer.getStats());
+    this.shown.sample(this.video);
+    const found = this.meter.read(await this.peer.getStats());
+    const onScreen = this.shown.milliseconds;
+    return onScreen === undefined ? found : onScreen + this.meter.roundTripMs / 2;
   }
 
   close(): void {
     this.fail(new LiveFailure('lost', 'Closed.'));
-    this.peer.close();
     this.video.srcObject = null;
-    if (this.location) this.ports.leave(this.location);
+    const { location, peer } = this;
     this.location = '';
+    if (!location) {
+      peer.close();
+      return;
+    }
+    // The server ends the session and then the peer; the other way round DELETE finds nothing.
+    const timer = setTimeout(() => peer.close(), LEAVE_LIMIT_MS);
+    void this.ports.leave(location).finally(() => {
+      clearTimeout(timer);
+      peer.close();
+    });
   }
 }
 
@@ -101,6 +115,33 @@ export function asFailure(error: unknown): LiveFailure {
     return new LiveFailure('refused', error.detail);
   }
   return new LiveFailure('unacceptable', error instanceof Error ? error.message : String(error));
+}
+
+interface FrameTimes {
+  receiveTime?: number;
+  expectedDisplayTime: number;
+}
+
+/**
+ * From a frame's arrival to the moment it is on the screen, as the browser says of single frames
+ * (`receiveTime` is Chromium's): the median of the last few, so that one late frame is no alarm.
+ */
+export class ScreenDelay {
+  private readonly values: number[] = [];
+
+  sample(video: HTMLVideoElement): void {
+    video.requestVideoFrameCallback?.((_, frame) => this.note(frame));
+  }
+
+  note({ receiveTime, expectedDisplayTime }: FrameTimes): void {
+    if (receiveTime === undefined) return;
+    this.values.push(Math.max(0, expectedDisplayTime - receiveTime));
+    if (this.values.length > 5) this.values.shift();
+  }
+
+  get milliseconds(): number | undefined {
+    return [...this.values].sort((a, b) => a - b)[this.values.length >> 1];
+  }
 }
 
 type InboundVideo = {
@@ -119,6 +160,7 @@ type InboundVideo = {
  */
 export class DelayMeter {
   private last: InboundVideo | undefined;
+  roundTripMs = 0;
 
   read(report: Iterable<[string, unknown]> | RTCStatsReport): number | undefined {
     let inbound: InboundVideo | undefined;
@@ -132,6 +174,7 @@ export class DelayMeter {
     }
     const before = this.last;
     this.last = inbound;
+    this.roundTripMs = roundTrip * 1000;
     if (!inbound || !before) return undefined;
     const inside = perFrame(inbound, before);
     return inside === undefined ? undefined : (inside + roundTrip / 2) * 1000;

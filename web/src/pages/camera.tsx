@@ -250,7 +250,9 @@ function StreamPanel(props: { camera: Camera; stream: StreamConfig }) {
           <Fact label={t('camera.clock')}>{clockWords(state()?.clock_offset_ms)}</Fact>
           <Fact label={t('camera.lost')}>{number(state()?.packets_lost ?? 0)}</Fact>
           <Fact label={t('camera.reconnects')}>{number(state()?.reconnects ?? 0)}</Fact>
-          <Fact label={t('camera.since')}>{sinceWords(state()?.since)}</Fact>
+          <Fact label={t('camera.since')} both>
+            {sinceWords(state()?.since)}
+          </Fact>
         </dl>
         <Show when={props.stream.url}>
           <p class="address mono" title={props.stream.url}>
@@ -267,9 +269,9 @@ const sinceWords = (since: string | undefined): string => {
   return Number.isFinite(ms) && ms > 0 ? dateTime(ms) : '–';
 };
 
-function Fact(props: { label: string; children: JSX.Element }) {
+function Fact(props: { label: string; both?: boolean; children: JSX.Element }) {
   return (
-    <div>
+    <div classList={{ both: props.both ?? false }}>
       <dt>{props.label}</dt>
       <dd class="num">{props.children}</dd>
     </div>

@@ -93,7 +93,12 @@ function Row(props: { camera: Camera }) {
     status() === 'online' || status() === 'disabled'
       ? ''
       : (stateOf(props.camera.id, props.camera.streams[0]?.name ?? 'main')?.reason ?? '');
-  const recorded = () => props.camera.streams.some((stream) => stream.recording !== 'off');
+  const recording = (): 'on' | 'waiting' | 'off' => {
+    const recorded = props.camera.streams.filter((stream) => stream.recording !== 'off');
+    if (recorded.length === 0) return 'off';
+    const online = recorded.some(({ name }) => stateOf(props.camera.id, name)?.status === 'online');
+    return props.camera.enabled && online ? 'on' : 'waiting';
+  };
   return (
     <li>
       <Link class="camera-row" href={`/cameras/${props.camera.id}`}>
@@ -130,11 +135,11 @@ function Row(props: { camera: Camera }) {
             }}
           </For>
         </div>
-        <span class={`badge ${recorded() ? 'rec' : ''}`}>
-          <Show when={recorded()}>
+        <span class={`badge ${recording() === 'on' ? 'rec' : ''}`}>
+          <Show when={recording() === 'on'}>
             <span class="rec-dot" />
           </Show>
-          {recorded() ? t('cameras.recording.on') : t('cameras.recording.off')}
+          {t(`cameras.recording.${recording()}`)}
         </span>
         <Icon name="right" class="faint" />
       </Link>

@@ -98,6 +98,12 @@ export function LivePage() {
     else setEnlarged(enlarged() === camera.id ? undefined : camera.id);
   };
 
+  /** A finger enlarges with one tap; a mouse has its buttons and the double click. */
+  const tap = (event: MouseEvent, camera: Camera) => {
+    const touch = (event as PointerEvent).pointerType === 'touch';
+    if (touch && !(event.target as HTMLElement).closest('a, button')) enlarge(camera);
+  };
+
   const toggleFull = () => {
     if (document.fullscreenElement) void document.exitFullscreen();
     else void root?.requestFullscreen?.().catch(() => undefined);
@@ -257,6 +263,7 @@ export function LivePage() {
                 tabIndex={focus() === index() ? 0 : -1}
                 onFocus={() => setFocus(index())}
                 onDblClick={() => enlarge(camera)}
+                onClick={(event) => tap(event, camera)}
               >
                 <LiveTile
                   camera={camera}

@@ -305,7 +305,7 @@ function Player(props: { camera: Camera }) {
       <div class="transport">
         <div class="transport-time">
           <strong class="num">{head() === undefined ? '--:--:--' : clock(head() ?? 0)}</strong>
-          <span class="faint">{sayDay(head() ?? day().start)}</span>
+          <span class="faint">{sayDay(head() ?? day().start, 'short')}</span>
         </div>
         <div class="transport-buttons">
           <ToolButton

@@ -101,10 +101,10 @@ export function SignInPage() {
             <Busy when={busy()}>{busy() ? t('signIn.busy') : t('signIn.submit')}</Busy>
           </button>
         </form>
-        <p class="sign-in-foot">
-          <span>{t('signIn.first')}</span>
-        </p>
-        <LanguageSwitch />
+        <div class="sign-in-foot">
+          <p>{t('signIn.first')}</p>
+          <LanguageSwitch />
+        </div>
       </div>
     </main>
   );

@@ -37,14 +37,12 @@ export function SystemPage() {
           fallback={
             <Show when={info.error} fallback={<Loading />}>
               <Empty icon="lock" title={explain(info.error)} lead="" />
+              <BrowserPanel />
             </Show>
           }
         >
           {(system) => <Panels system={system()} />}
         </Show>
-        <div class="card-grid after">
-          <BrowserPanel />
-        </div>
       </div>
     </div>
   );
@@ -60,27 +58,30 @@ function Panels(props: { system: SystemInfo }) {
       .reduce((sum, state) => sum + (state?.bitrate ?? 0), 0);
   return (
     <div class="card-grid">
-      <Panel title={t('system.health')}>
-        <p class="health">
-          <span class={`dot ${well() ? 'ok' : 'bad'}`} />
-          <strong>{well() ? t('system.health.ok') : t('system.health.bad')}</strong>
-        </p>
-        <ul class="checks">
-          <For each={props.system.checks}>
-            {(check) => (
-              <li>
-                <span class={`dot ${check.ok ? 'ok' : 'bad'}`} />
-                <span>{check.name}</span>
-                <span class="grow" />
-                <span class={check.ok ? 'faint num' : 'error-text'}>
-                  {check.ok ? `${number(check.elapsed_ms, 1)} ms` : check.detail}
-                </span>
-              </li>
-            )}
-          </For>
-        </ul>
-      </Panel>
-      <Panel title={t('system.title')}>
+      <div class="stack">
+        <Panel title={t('system.health')}>
+          <p class="health">
+            <span class={`dot ${well() ? 'ok' : 'bad'}`} />
+            <strong>{well() ? t('system.health.ok') : t('system.health.bad')}</strong>
+          </p>
+          <ul class="checks">
+            <For each={props.system.checks}>
+              {(check) => (
+                <li>
+                  <span class={`dot ${check.ok ? 'ok' : 'bad'}`} />
+                  <span>{check.name}</span>
+                  <span class="grow" />
+                  <span class={check.ok ? 'faint num' : 'error-text'}>
+                    {check.ok ? `${number(check.elapsed_ms, 1)} ms` : check.detail}
+                  </span>
+                </li>
+              )}
+            </For>
+          </ul>
+        </Panel>
+        <BrowserPanel />
+      </div>
+      <Panel title={t('system.process')}>
         <dl class="facts single">
           <Fact label={t('system.version')}>{props.system.version}</Fact>
           <Fact label={t('system.node')}>{props.system.node}</Fact>

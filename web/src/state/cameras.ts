@@ -5,7 +5,7 @@ import { createStore, reconcile } from 'solid-js/store';
 import { listCameras } from '../api/cameras';
 import { EventSocket } from '../api/events';
 import type { Camera, StreamState } from '../api/types';
-import { api } from './session';
+import { api, onToken } from './session';
 
 type States = Record<string, Record<string, StreamState>>;
 
@@ -39,13 +39,11 @@ export function noteState(state: StreamState): void {
 }
 
 const REFRESH_MS = 60_000;
-let socket: EventSocket | undefined;
-let timer: ReturnType<typeof setInterval> | undefined;
 
 /** While signed in: load, then follow. */
 export function followCameras(): () => void {
   void reloadCameras();
-  socket = new EventSocket({
+  const events = new EventSocket({
     token: () => api.freshToken(),
     onState: noteState,
     onOpen: (again) => {
@@ -54,10 +52,12 @@ export function followCameras(): () => void {
     onCatalog: () => void reloadCameras(),
   });
   // Another administrator may add cameras; states come by events, the list is asked for now and then.
-  timer = setInterval(() => document.hidden || void reloadCameras(), REFRESH_MS);
+  const timer = setInterval(() => document.hidden || void reloadCameras(), REFRESH_MS);
+  const stopTokens = onToken((token) => events.renew(token));
   return () => {
     clearInterval(timer);
-    socket?.close();
+    stopTokens();
+    events.close();
     setLoaded(false);
     setCameras('list', []);
     setStates(reconcile({}));

@@ -13,8 +13,17 @@ const [expired, setExpired] = createSignal(false);
 
 export { expired, phase, reachable, user };
 
+const renewals = new Set<(token: string) => void>();
+
+/** Hear of every new access token; returns how to stop. */
+export function onToken(tell: (token: string) => void): () => void {
+  renewals.add(tell);
+  return () => renewals.delete(tell);
+}
+
 export const api = new ApiClient({
   onSession: (answer) => {
+    for (const tell of renewals) tell(answer.access_token);
     setUser(answer.user);
     setExpired(false);
     setPhase('signed-in');
