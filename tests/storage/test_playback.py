@@ -73,9 +73,7 @@ async def test_it_begins_with_the_key_picture_before(
     # FFmpeg shows all pictures later by the most negative offset; MediaSource does not.
     zero, shift = expected[0].pts, got[0][0]
     assert shift <= b_frames / 25
-    assert [p[0] - shift for p in got] == [
-        pytest.approx((u.pts - zero) / 90_000) for u in expected
-    ]
+    assert [p[0] - shift for p in got] == [pytest.approx((u.pts - zero) / 90_000) for u in expected]
     assert [p[1] for p in got] == sorted({p[1] for p in got})
     assert decoded(data) == len(expected)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,17 @@ async def wait_for(condition: Any, limit: float = 5.0) -> None:
     async with asyncio.timeout(limit):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
+
+
+async def eventually(storage: Rig, accept: Callable[[list[SegmentRow]], bool]) -> list[SegmentRow]:
+    """The rows of camera `front`, once they are as wanted; as they are after five seconds."""
+    rows: list[SegmentRow] = []
+    for _ in range(500):
+        rows = await storage.catalog.segments.spans("front", None, 0, 1 << 62)
+        if accept(rows):
+            break
+        await asyncio.sleep(0.01)
+    return rows
 
 
 def camera(identity: str = "front", *streams: str) -> Camera:

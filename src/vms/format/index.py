@@ -22,6 +22,8 @@ from vms.format.mkv_reader import Block, MkvReader
 
 SCHEMA = 1
 MAX_BYTES = 64 * 1024 * 1024
+DEFAULT_INTERVAL_MS = 40
+"""How long a picture is taken to be shown where nothing tells."""
 _MAX_TEXT = 200
 _MAX_INT = 1 << 62
 
@@ -247,10 +249,15 @@ class Rebuilder:
         self.reader = reader
         self.index = index
         self.last_ms = 0
-        """Media time of the last picture, and how long the one before it was shown."""
+        """Media time of the last picture."""
         self.interval_ms = 0
+        """How long a picture is shown; known after `finish`."""
         self._open: tuple[Block, int, int] | None = None
-        self._seen = False
+
+    @property
+    def found(self) -> bool:
+        """Whether a key picture has come."""
+        return self._open is not None
 
     def feed(self, data: bytes) -> None:
         """Raises ParseError, also where the file is not one of ours."""
@@ -261,11 +268,7 @@ class Rebuilder:
             if block.track != 1:
                 continue
             time_ms = block.time_ns // 1_000_000
-            if time_ms > self.last_ms:
-                if self._seen:
-                    self.interval_ms = time_ms - self.last_ms
-                self.last_ms = time_ms
-            self._seen = True
+            self.last_ms = max(self.last_ms, time_ms)
             if block.key and block.wall_ns is not None:
                 self._finish_group(block.cluster)
                 self._open = (block, block.cluster, 1)
@@ -280,6 +283,7 @@ class Rebuilder:
         )
         if self.index is None:
             raise ParseError("a Matroska file without a key picture of ours")
+        self.interval_ms = _interval_ms(self.index.groups, self.last_ms)
         return self.index
 
     def _finish_group(self, end: int) -> None:
@@ -295,6 +299,15 @@ class Rebuilder:
         groups.append(
             Group(wall, block.camera_ns, block.time_ns // 1_000_000, offset, end - offset, pictures)
         )
+
+
+def _interval_ms(groups: list[Group], last_ms: int) -> int:
+    """How long one picture is shown, by the last group, or the one before it."""
+    if groups and groups[-1].pictures > 1:
+        return max(1, (last_ms - groups[-1].media_ms) // (groups[-1].pictures - 1))
+    if len(groups) > 1:
+        return max(1, (groups[-1].media_ms - groups[-2].media_ms) // groups[-2].pictures)
+    return DEFAULT_INTERVAL_MS
 
 
 def _header_from(reader: MkvReader, first: Block) -> IndexHeader:

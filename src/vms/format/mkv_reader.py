@@ -87,6 +87,7 @@ class MkvReader:
         self._waiting = 0
         self._need = 0
         self._skip = 0
+        self._error: ParseError | None = None
         self._in_segment = offset > 0
         self._segment_end: int | None = None
         self._cluster_end: int | None = None
@@ -105,13 +106,23 @@ class MkvReader:
 
     @property
     def unsized(self) -> list[tuple[int, int]]:
-        """Clusters of unknown size, each with its end as far as the file has been read."""
-        if self.cluster is not None and self.open_cluster and self.whole_end > self.cluster:
+        """Clusters whose size is yet to be put in place, each with its end.
+
+        Where the file ends within its last cluster, that is one of them, for its size may
+        speak of what never came to be in the file.
+        """
+        if self.cluster is not None and self.whole_end > self.cluster:
             return [*self._unsized, (self.cluster, self.whole_end)]
         return list(self._unsized)
 
     def feed(self, data: bytes) -> list[Block]:
-        """The blocks that `data` completes. Raises ParseError; the reader is then spent."""
+        """The blocks that `data` completes.
+
+        Raises ParseError where the file is damaged, once the blocks ahead of the damage
+        have been given: then the next call raises. The reader is spent after that.
+        """
+        if self._error is not None:
+            raise self._error
         if self._skip:
             passed = min(self._skip, len(data))
             self._skip -= passed
@@ -127,7 +138,13 @@ class MkvReader:
         buffer = data if len(self._pieces) == 1 else b"".join(self._pieces)
         found: list[Block] = []
         self._need = 0
-        used = self._walk(buffer, found)
+        try:
+            used = self._walk(buffer, found)
+        except ParseError as error:
+            self._error = error
+            if not found:
+                raise
+            return found
         self._at += used
         self._waiting = len(buffer) - used
         self._pieces = [buffer[used:]] if self._waiting else []

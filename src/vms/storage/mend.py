@@ -120,27 +120,38 @@ def _mend(descriptor: int, path: Path) -> SegmentIndex:
     header, layout, first = read_head(descriptor)
     if layout is None:
         raise ParseError("its head is not as this system writes it")
-    known = _known_index(path, header)
-    # The last group is read again: what ended it may not have reached the file.
-    start = known.groups.pop().offset if known and known.groups else first
-    reader = MkvReader(start, header)
-    rebuilder = Rebuilder(reader, known if known and known.groups else None)
-    at = start
-    while chunk := os.pread(descriptor, _CHUNK, at):
-        at += len(chunk)
-        try:
-            rebuilder.feed(chunk)
-        except ParseError as error:
-            log.warning("recording ends in damage", path=str(path), reason=str(error))
-            break
+    reader, rebuilder = MkvReader(first, header), None
+    known = _known_index(path, header, os.fstat(descriptor).st_size)
+    if known is not None:
+        # The last group is read again: what ended it may not have reached the file.
+        start = known.groups.pop().offset
+        reader = MkvReader(start, header)
+        rebuilder = Rebuilder(reader, known)
+        _walk(descriptor, start, rebuilder)
+    if rebuilder is None or not rebuilder.found:
+        # After a power cut the index may know of pictures that the file does not have.
+        reader = MkvReader(first, header)
+        rebuilder = Rebuilder(reader)
+        _walk(descriptor, first, rebuilder)
     index = rebuilder.finish()
     _close_file(descriptor, layout, reader, rebuilder, index)
     _write_index(path, index)
     return index
 
 
-def _known_index(path: Path, header: Header) -> SegmentIndex | None:
-    """What the index beside the file says, if it is there and belongs to it."""
+def _walk(descriptor: int, at: int, rebuilder: Rebuilder) -> None:
+    """Read the file from `at` to its end, or to where it is damaged."""
+    while chunk := os.pread(descriptor, _CHUNK, at):
+        at += len(chunk)
+        try:
+            rebuilder.feed(chunk)
+        except ParseError as error:
+            log.warning("recording ends in damage", offset=at, reason=str(error))
+            return
+
+
+def _known_index(path: Path, header: Header, size: int) -> SegmentIndex | None:
+    """What the index beside the file says of its first `size` bytes, if it belongs to it."""
     try:
         known = indexes.parse(read_bounded(index_path(path), indexes.MAX_BYTES))
     except (OSError, ParseError):
@@ -150,7 +161,9 @@ def _known_index(path: Path, header: Header) -> SegmentIndex | None:
     }:
         return None
     known.end = None
-    return known
+    while known.groups and known.groups[-1].offset + known.groups[-1].size > size:
+        known.groups.pop()
+    return known if known.groups else None
 
 
 def _close_file(
@@ -235,13 +248,6 @@ def read_bounded(path: Path, limit: int) -> bytes:
 
 def rebuild_index(descriptor: int) -> SegmentIndex:
     """The index of a file from the file alone. Raises ParseError, OSError."""
-    reader = MkvReader()
-    rebuilder = Rebuilder(reader)
-    at = 0
-    while chunk := os.pread(descriptor, _CHUNK, at):
-        at += len(chunk)
-        try:
-            rebuilder.feed(chunk)
-        except ParseError:
-            break
+    rebuilder = Rebuilder(MkvReader())
+    _walk(descriptor, 0, rebuilder)
     return rebuilder.finish()

@@ -22,7 +22,6 @@ from vms.storage.volume import Volume, index_path
 _IOV_MAX = 1000
 MAX_UNIT = 64 * 1024 * 1024
 """A unit above this is not written: what reads the file would refuse it."""
-_DEFAULT_INTERVAL_MS = 40
 
 
 class SegmentFile:
@@ -80,7 +79,7 @@ class SegmentFile:
         self._group_ms = lead_ms
         self._group_wall_ns = 0
         self._group_camera_ns: int | None = None
-        self._interval_ms = _DEFAULT_INTERVAL_MS
+        self._interval_ms = indexes.DEFAULT_INTERVAL_MS
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._index = os.open(index_path(volume.root / self.path), flags, 0o640)
