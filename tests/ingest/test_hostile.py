@@ -255,7 +255,7 @@ async def test_others_are_untouched(simulator: Simulator) -> None:
 
 
 async def test_session_that_the_camera_forgets() -> None:
-    """454 on a keep-alive means connecting again; here the session lasts four seconds."""
+    """454 on a keep-alive means connecting again."""
     answers = {
         "OPTIONS": Response(200, Headers({"Public": "GET_PARAMETER"})),
         "GET_PARAMETER": Response(454),
@@ -264,7 +264,9 @@ async def test_session_that_the_camera_forgets() -> None:
             Headers({"Transport": "RTP/AVP/TCP;interleaved=0-1", "Session": "9;timeout=1"}),
         ),
     }
-    async with serving(HandMade(answers)) as url:
-        async with ingesting(camera("door", url, Transport.TCP)) as rig:
-            state = await outcome(rig)
+    async with (
+        serving(HandMade(answers)) as url,
+        ingesting(camera("door", url, Transport.TCP)) as rig,
+    ):
+        state = await outcome(rig)
     assert "forgot our session" in state.reason

@@ -115,6 +115,9 @@ class H264Depacketizer(PictureDepacketizer):
             role = _ROLES[data[start] & 0x1F]
             self._whole(data[start:at], role, _is_first(data, start, at), out)
 
+    def _carries_on(self, header: bytes) -> bytes:
+        return bytes((header[0] & 0xE0 | FU_A, header[0] & 0x1F))
+
     def _is_parameter_set(self, header: bytes) -> bool:
         return header[0] & 0x1F in (h264.SPS, h264.PPS)
 

@@ -115,6 +115,10 @@ class H265Depacketizer(PictureDepacketizer):
             role = _ROLES[(data[start] >> 1) & 0x3F]
             self._whole(data[start:at], role, _is_first(data, start, at), out)
 
+    def _carries_on(self, header: bytes) -> bytes:
+        kind = header[0] >> 1 & 0x3F
+        return bytes((header[0] & 0x81 | FRAGMENT << 1, header[1], kind))
+
     def _is_parameter_set(self, header: bytes) -> bool:
         return h265.VPS <= (header[0] >> 1) & 0x3F <= h265.PPS
 

@@ -63,6 +63,22 @@ class PictureDepacketizer:
             units.append(self._emit())
         return units
 
+    def continuation(self) -> tuple[int, bytes]:
+        """(timestamp, first payload bytes) of every packet that carries on the NAL unit in
+        fragments now open, but does not end it; (-1, b"") where none is open."""
+        at = self._fragment
+        if at < 0 or self._room < 0:
+            return -1, b""
+        return self._timestamp, self._carries_on(self._parts[at + 1])
+
+    def carry_on(self, bodies: list[bytes], octets: int) -> None:
+        """Takes the bodies of packets that begin as `continuation` says; `octets` in all."""
+        self._room -= octets + len(bodies) * PACKET_OVERHEAD
+        if self._room >= 0:
+            self._parts += bodies
+        else:
+            self._overflow()
+
     def _arrive(self, timestamp: int, lost: bool, out: list[Unit]) -> None:
         """Notes loss and a new timestamp before the payload itself is looked at."""
         if lost:
@@ -220,6 +236,9 @@ class PictureDepacketizer:
 
     def _by_name(self, nals: Sequence[bytes]) -> dict[tuple[int, int], bytes]:
         return {self._set_name(nal): nal for nal in nals}
+
+    def _carries_on(self, header: bytes) -> bytes:
+        raise NotImplementedError
 
     def _is_parameter_set(self, header: bytes) -> bool:
         raise NotImplementedError

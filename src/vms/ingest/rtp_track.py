@@ -16,15 +16,22 @@ from vms.common.errors import ParseError
 from vms.common.model.media import Codec, CodecParameters, Medium
 from vms.format import h264, h265
 from vms.format.depacketize import Unit, create_depacketizer
+from vms.format.depacketize_video import PictureDepacketizer
 from vms.format.rtcp import ReportBlock, SenderReport
 from vms.format.rtp import payload_range, unwrap_timestamp
 from vms.ingest.source import SourceStats, UnitSink
 
 _HEADER = struct.Struct(">BBHII")
 _HEADER_SIZE = 12
+_FRAME = struct.Struct(">HHHH")
+_FRAME_HEADER = 16
+"""Bytes of the interleaved frame's and the plain RTP header."""
+_WHO = struct.Struct(">II")
 _NS = 1_000_000_000
 _MISORDER = 100
 """A packet so far behind is late; one further behind may be a new count (RFC 3550 A.1)."""
+_DROPOUT = 0x4000
+"""A packet so far ahead may be one of a new count too; nearer ones follow a loss."""
 _FOREIGN_PATIENCE = 64
 """So many packets of another source, and none of ours between them, make it ours."""
 _REPORT_LIMIT = 10
@@ -56,11 +63,12 @@ class RtpTrack:
         """Who takes the units; what comes before there is one is refused."""
         self._stats = stats
         self._type = payload_type
-        self._push = create_depacketizer(parameters, fmtp).push
+        joiner = create_depacketizer(parameters, fmtp)
+        self._push = joiner.push
+        self._pictures = joiner if isinstance(joiner, PictureDepacketizer) else None
         self._ssrc = -1 if ssrc is None else ssrc
         self._next = -1
         """The sequence number expected next, counted on beyond 16 bits; -1 before the first."""
-        self._first = 0
         self._gaps = 0
         self._restart = -1
         self._foreign = (-1, 0)
@@ -116,6 +124,43 @@ class RtpTrack:
         for unit in units:
             self._emit(unit)
 
+    def run(self, data: bytes, at: int, total: int) -> int:
+        """Takes interleaved frames (RFC 2326 10.12) from `at` on, as far as each is whole,
+        carries on the same NAL unit and is the next in order; gives where it stopped.
+
+        Most packets of a camera are such; taken so they cost a third.
+        """
+        pictures = self._pictures
+        if pictures is None or self._lost:
+            return at
+        timestamp, begin = pictures.continuation()
+        if timestamp < 0:
+            return at
+        same = _WHO.pack(timestamp, self._ssrc) + begin
+        body = _FRAME_HEADER + len(begin)
+        lead, kind = 0x2400 | data[at + 1], 0x8000 | self._type
+        sequence = self._next & 0xFFFF
+        first, bodies = at, []
+        while at + body < total:
+            found, size, head, number = _FRAME.unpack_from(data, at)
+            end = at + 4 + size
+            if (
+                number != sequence
+                or head != kind
+                or found != lead
+                or end > total
+                or end <= at + body
+                or data[at + 8 : at + body] != same
+            ):
+                break
+            bodies.append(data[at + body : end])
+            sequence = (sequence + 1) & 0xFFFF
+            at = end
+        if bodies:
+            self._next += len(bodies)
+            pictures.carry_on(bodies, at - first)
+        return at
+
     # -- rare branches ----------------------------------------------------------------
 
     def _accept(self, ssrc: int, payload_type: int) -> bool:
@@ -146,21 +191,22 @@ class RtpTrack:
     def _jumped(self, sequence: int) -> bool:
         """A sequence number that is not the expected one: lost ones before it, or a late one."""
         if self._next < 0:
-            self._next = self._first = sequence
+            self._next = sequence
             self._gaps = 0
             self._reported = (sequence, 0)
             return True
         ahead = (sequence - self._next) & 0xFFFF
-        if ahead < 0x8000:
+        if ahead < _DROPOUT:
             self._count_lost(ahead)
-            self._next += ahead
-        elif 0x10000 - ahead <= _MISORDER or sequence != self._restart:
-            self._restart = (sequence + 1) & 0xFFFF if 0x10000 - ahead > _MISORDER else -1
+        elif 0x10000 - ahead <= _MISORDER:
+            return False
+        elif sequence != self._restart:
+            self._restart = (sequence + 1) & 0xFFFF
             return False
         else:
-            self._next += ahead
-            self._first += ahead
+            self._reported = (self._next + ahead, self._gaps)
             self._lost = True
+        self._next += ahead
         self._foreign = (-1, 0)
         return True
 

@@ -40,7 +40,8 @@ class RtspConnection(asyncio.Protocol):
         """SHA-256 of the server's certificate, empty without TLS."""
         self._where = address.shown
         self._user_agent = user_agent
-        self._parser = RtspParser(self.channels)
+        self.runs: dict[int, Callable[[bytes, int, int], int]] = {}
+        self._parser = RtspParser(self.channels, self.runs)
         self._pending: dict[int, asyncio.Future[Response]] = {}
         self._cseq = 0
         self._transport: asyncio.Transport | None = None

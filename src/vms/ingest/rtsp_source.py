@@ -107,6 +107,8 @@ class RtspSource:
         for line in self._lines:
             line.track.sink = sink
         connection.channels.update(self._channels)
+        if not self._udp:
+            connection.runs.update({line.channel: line.track.run for line in self._lines})
         await requests.ask("PLAY", self._aggregate, {"Range": "npt=0.000-"})
         loop = asyncio.get_running_loop()
         keep_alive_at = loop.time() + self._keep_alive_period
