@@ -7,7 +7,6 @@ from functools import cache
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
 

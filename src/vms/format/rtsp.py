@@ -31,8 +31,8 @@ REASONS = {
 }  # fmt: skip
 
 _DOLLAR = 0x24
-_RUN_SIZE = 20
-"""Bytes behind a frame that make it worth while to look for more of its kind."""
+_RUN = 3
+"""So many times a frame's size must follow it, that looking for more of its kind pays."""
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}\Z")
 _START = re.compile(rb"[A-Z_]")
 _UNSAFE = re.compile(r"[\r\n\x00]")
@@ -164,26 +164,27 @@ class RtspParser:
     ) -> None:
         self._channels = channels
         self._runs = {} if runs is None else runs
-        self._pieces: list[bytes] = []
+        self._rest: list[bytes] = []
         self._have = 0
         self._need = 0
         self.strays = 0
 
     def feed(self, data: bytes) -> list[Message]:
         """Takes bytes; gives the messages now complete."""
-        if self._have:
-            self._pieces.append(data)
-            self._have += len(data)
-            if self._have < self._need:
+        if self._rest:
+            have = self._have + len(data)
+            if have < self._need:
+                self._rest.append(data)
+                self._have = have
                 return []
-            data = b"".join(self._pieces)
-            self._pieces.clear()
-            self._have = 0
+            self._rest.append(data)
+            data = b"".join(self._rest)
+            self._rest = []
         messages: list[Message] = []
         at = self._cut(data, messages)
         rest = len(data) - at
         if rest:
-            self._pieces.append(data[at:] if at else data)
+            self._rest.append(data[at:] if at else data)
             self._have = rest
         return messages
 
@@ -204,7 +205,7 @@ class RtspParser:
                     messages.append(Interleaved(channel, data, start, end))
                 elif channel in channels:
                     channels[channel](data, start, end)
-                    if at + _RUN_SIZE < total and channel in runs:
+                    if total - at > (end - start) * _RUN and channel in runs:
                         at = runs[channel](data, at, total)
                 else:
                     self.strays += 1
