@@ -53,10 +53,10 @@ async def play(live: Live, script: str, clip: Any, count: int, picture: Path) ->
         playing.cancel()
 
 
-@pytest.mark.parametrize("profile", ["baseline", "high"])
-async def test_webrtc_plays(live, tmp_path, profile):
+@pytest.mark.parametrize(("profile", "query"), [("baseline", ""), ("high", "?max_delay_ms=0")])
+async def test_webrtc_plays(live, tmp_path, profile, query):
     clip = encode(size=(640, 480), profile=profile)
-    script = f"whep('{STREAM}/whep', '{live.token}')"
+    script = f"whep('{STREAM}/whep{query}', '{live.token}')"
     seen, stats = await play(live, script, clip, 40, tmp_path / "webrtc.png")
     assert stats["width"] == 640
     assert stats["lost"] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
 
 import av
 import pytest
@@ -15,6 +16,7 @@ from tests.support.stream_units import Camera, encode
 
 from vms.catalog.port import Role
 from vms.common.model.media import Codec
+from vms.stream.settings import StreamSettings, WebRtcSettings
 from vms.stream.webrtc.server import Answered
 
 WHEP = "/api/v1/cameras/front/streams/main/whep"
@@ -169,3 +171,15 @@ async def test_a_key_picture_that_does_not_decode_is_no_snapshot(live):
     answer = await live.http.get(SNAPSHOT)
     assert answer.status_code == 503
     assert "decode" in answer.json()["detail"]
+
+
+async def test_a_udp_port_in_use_leaves_the_other_ways(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        webrtc = WebRtcSettings(host="127.0.0.1", port=other.getsockname()[1])
+        async with live_server(tmp_path, StreamSettings(webrtc=webrtc)) as live:
+            Camera(live.bus, encode()).publish(1)
+            answer = await ask(live)
+            assert answer.status_code == 406
+            assert "MSE" in answer.json()["detail"]
+            assert (await live.http.get(SNAPSHOT)).status_code == 200

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 import re
 import socket
+import time
 
+import numpy as np
 import pytest
 from tests.support.stream_peer import Stage, brightness, peer, playing, stage, track
 from tests.support.stream_proxy import LossyProxy, is_rtp
-from tests.support.stream_units import Camera, encode
+from tests.support.stream_units import Camera, encode, encode_audio
 
-from vms.format import stun
+from vms.bus import subjects
+from vms.common.errors import ConfigError
+from vms.common.model.media import AccessUnit, Codec, CodecParameters
+from vms.format import g711, stun
 from vms.stream import metrics
 from vms.stream.errors import TooManyViewers
+from vms.stream.settings import WebRtcSettings
 from vms.stream.webrtc import pictures, viewer
 from vms.stream.webrtc.dtls import PROFILE_CM, PROFILE_GCM
+from vms.stream.webrtc.server import WebRtcServer
 
 
 def in_a_row(first: int, count: int) -> list[int]:
@@ -258,3 +267,60 @@ async def test_controlling_is_the_viewers_part():
                 mapped = taken.attributes[stun.XOR_MAPPED_ADDRESS]
                 here = stun.parse_xor_address(mapped, b"t" * 12)
                 assert here == agent.getsockname()
+
+
+@pytest.mark.parametrize("codec", [Codec.PCMU, Codec.PCMA, Codec.OPUS])
+async def test_sound_comes_with_the_picture(codec):
+    tone = [round(8000 * math.sin(i / 4)) for i in range(160)]
+    if codec is Codec.OPUS:
+        _, frames = encode_audio("libopus", 48_000)
+        parameters = CodecParameters(codec, 48_000, channels=1)
+        data, ticks = [data for _, data in frames], 960
+    else:
+        law = g711.encode_ulaw if codec is Codec.PCMU else g711.encode_alaw
+        parameters = CodecParameters(codec, 8000, channels=1)
+        data, ticks = [law(np.array(tone, np.int16))], 160
+
+    async def speak() -> None:
+        for number in itertools.count():
+            unit = AccessUnit(
+                "front", "main", 1, "r1", number, parameters, data[number % len(data)],
+                number * ticks, time.time_ns(), key=True,
+            )  # fmt: skip
+            made.bus.publish(subjects.media("front", "main"), unit)
+            await asyncio.sleep(0.02)
+
+    async with stage() as made:
+        camera = Camera(made.bus, encode())
+        camera.publish(1)
+        speaking = asyncio.create_task(speak())
+        await asyncio.sleep(0)
+        async with playing(camera), peer(made.offer, audio=True) as watcher:
+            sound = track(watcher, "audio")
+            async with asyncio.timeout(10):
+                heard = [await sound.recv() for _ in range(12)]
+            assert max(abs(frame.to_ndarray()).max() for frame in heard) > 5000
+            seen = await brightness(track(watcher), 10)
+            assert seen == in_a_row(seen[0], 10)
+        speaking.cancel()
+
+
+async def test_without_segmentation_offload_packets_go_one_by_one():
+    async with stage() as made:
+        camera = Camera(made.bus, encode(size=(640, 480), kilobits=1500))
+        camera.publish(1)
+        made.server._port._offload = False
+        async with playing(camera), peer(made.offer) as watcher:
+            assert await brightness(track(watcher), 15) == in_a_row(0, 15)
+            assert not made.server.viewers[0].path.offload
+
+
+async def test_a_port_in_use_is_said_and_the_usual_one_gives_way():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        taken = other.getsockname()[1]
+        server = WebRtcServer(WebRtcSettings(host="127.0.0.1", port=taken))
+        with pytest.raises(ConfigError, match=f"UDP port {taken} .* in use"):
+            server.start()
+    async with stage() as one, stage() as two:
+        assert 0 != one.server.port != two.server.port != 0

@@ -14,8 +14,8 @@ class WebRtcSettings(Section):
 
     host: str = ""
     """The IPv4 address to send media from; empty: every address of this machine."""
-    port: int = Field(default=8189, ge=0, le=65535)
-    """The one UDP port of all viewers; 0: any free one."""
+    port: int = Field(default=0, ge=0, le=65535)
+    """The one UDP port of all viewers; 0: 8189 where that is free, else any."""
     announce: tuple[str, ...] = ()
     """Addresses that viewers are told instead of our own, where a router or a container
     forwards the port under the same number."""

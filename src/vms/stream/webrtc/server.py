@@ -12,7 +12,7 @@ from vms.common.errors import NotFound, ParseError
 from vms.format import stun
 from vms.format.rtcp import Bye
 from vms.stream import metrics
-from vms.stream.errors import NoMedia, TooManyViewers
+from vms.stream.errors import NotPlayable, TooManyViewers
 from vms.stream.hub import Hub
 from vms.stream.settings import WebRtcSettings
 from vms.stream.webrtc.answer import Sources, Transport, build_answer
@@ -56,7 +56,9 @@ class WebRtcServer:
         self._gauge = metrics.viewers.labels("webrtc")
 
     def start(self) -> None:
-        """Bind the port. Raises ConfigError where that cannot be done."""
+        """Bind the port, if it is not. Raises ConfigError where that cannot be done."""
+        if self._port is not None:
+            return
         self._port = UdpPort(self._settings, self._on_datagram)
         self._port.start()
         self._tick_handle = asyncio.get_running_loop().call_later(_TICK, self._tick)
@@ -94,11 +96,11 @@ class WebRtcServer:
 
         `owner` is who asks; only they may change or end the session. `reached_at` is our
         address that the request came to: the best guess of one that works for media.
-        Raises ParseError, NotPlayable, NoMedia or TooManyViewers.
+        Raises ParseError, NotPlayable or TooManyViewers.
         """
         port = self._port
         if port is None:
-            raise NoMedia("live video over WebRTC is not running here")
+            raise NotPlayable("WebRTC is not running here, its UDP port cannot be had; use MSE")
         if len(self._viewers) >= self._settings.max_viewers:
             raise TooManyViewers(f"{self._settings.max_viewers} viewers are connected already")
         parsed = parse_offer(sdp)

@@ -24,6 +24,7 @@ from vms.stream.settings import WebRtcSettings
 log = structlog.get_logger(__name__)
 
 Address = tuple[str, int]
+_USUAL_PORT = 8189
 _IP_PKTINFO = 8
 _PKTINFO = struct.Struct("I4s4s")
 _UDP_SEGMENT = 103
@@ -60,7 +61,7 @@ class UdpPort:
             self._socket.setsockopt(
                 socket.SOL_SOCKET, socket.SO_RCVBUF, settings.receive_buffer_bytes
             )
-            self._socket.bind((settings.host, settings.port))
+            self._bind(settings)
             if self._wildcard:
                 self._socket.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
         except OSError as error:
@@ -70,6 +71,17 @@ class UdpPort:
         self.host = settings.host
         self.port: int = self._socket.getsockname()[1]
         self._offload = self._has_offload()
+
+    def _bind(self, settings: WebRtcSettings) -> None:
+        if not settings.port:
+            try:
+                self._socket.bind((settings.host, _USUAL_PORT))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return
+        self._socket.bind((settings.host, settings.port))
 
     def _has_offload(self) -> bool:
         try:
