@@ -13,9 +13,8 @@ from vms.api import document, problems
 from vms.api.edge import Edge
 from vms.api.rest import auth, cameras, events, recordings, system, users
 from vms.api.services import ApiServices
+from vms.api.settings import PREFIX
 from vms.api.web_client import WebClient
-
-PREFIX = "/api/v1"
 
 
 def create_app(
@@ -35,7 +34,7 @@ def create_app(
     app.add_middleware(Edge, settings=services.settings)
     problems.install(app)
     for room in (auth, cameras, recordings, users, system, events):
-        app.include_router(room.router(services), prefix=PREFIX)
+        app.include_router(room.router(services))
     app.include_router(system.metrics_router(services))
     for router in routers:
         app.include_router(router)

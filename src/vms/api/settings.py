@@ -6,6 +6,9 @@ from pydantic import Field
 
 from vms.common.config import Section
 
+PREFIX = "/api/v1"
+"""Before the path of every route but /metrics and the web client."""
+
 
 class ApiSettings(Section):
     """What is accepted, how much of it, and how long it may take."""

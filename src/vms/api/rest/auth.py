@@ -10,6 +10,7 @@ from fastapi.security import APIKeyCookie
 from vms.api.models import Login, PasswordChange, SignedIn, UserModel
 from vms.api.problems import documented
 from vms.api.services import ApiServices
+from vms.api.settings import PREFIX
 from vms.auth.http import CurrentPrincipal, same_origin
 from vms.auth.signin import Issued
 from vms.auth.users import set_password
@@ -17,7 +18,7 @@ from vms.common.errors import NotAuthenticated, NotAuthorized
 from vms.common.secret import Secret
 
 COOKIE = "vms_refresh"
-_PATH = "/api/v1/auth"
+_PATH = f"{PREFIX}/auth"
 
 _cookie = APIKeyCookie(
     name=COOKIE,
@@ -29,7 +30,7 @@ RefreshCookie = Annotated[str | None, Security(_cookie)]
 
 
 def router(services: ApiServices) -> APIRouter:
-    routes = APIRouter(prefix="/auth", tags=["auth"])
+    routes = APIRouter(prefix=_PATH, tags=["auth"])
     auth, catalog = services.auth, services.catalog
 
     async def answer(issued: Issued, request: Request, response: Response) -> SignedIn:

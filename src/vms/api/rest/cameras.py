@@ -22,6 +22,7 @@ from vms.api.models import (
 )
 from vms.api.problems import CREATED, documented
 from vms.api.services import ApiServices
+from vms.api.settings import PREFIX
 from vms.api.urls import check_camera_url, check_onvif_address
 from vms.auth.http import CurrentPrincipal, require
 from vms.auth.policy import Permission, Principal
@@ -34,7 +35,7 @@ Viewer = Annotated[Principal, require(Permission.VIEW_LIVE)]
 
 
 def router(services: ApiServices) -> APIRouter:
-    routes = APIRouter(tags=["cameras"])
+    routes = APIRouter(prefix=PREFIX, tags=["cameras"])
     cameras, policy = services.catalog.cameras, services.auth.policy
 
     def shown(camera: Camera, who: Principal) -> CameraModel:
@@ -61,7 +62,7 @@ def router(services: ApiServices) -> APIRouter:
         """Add a camera. It is connected to at once, wherever the ingest role runs."""
         added = await new_camera(services.catalog, camera, services.settings)
         tell(added.id)
-        response.headers["Location"] = f"/api/v1/cameras/{added.id}"
+        response.headers["Location"] = f"{PREFIX}/cameras/{added.id}"
         return shown(added, who)
 
     @routes.get("/cameras/{camera_id}")

@@ -19,6 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from vms.api.board import Watcher
 from vms.api.models import StateModel
 from vms.api.services import ApiServices
+from vms.api.settings import PREFIX
 from vms.auth.http import BAD_MESSAGE, NOT_AUTHENTICATED, admit, principal_from_token, read_token
 from vms.auth.policy import Principal
 from vms.common.errors import CatalogError, NotAuthenticated
@@ -33,7 +34,7 @@ _MAX_TOKENS = 200
 
 
 def router(services: ApiServices) -> APIRouter:
-    routes = APIRouter()
+    routes = APIRouter(prefix=PREFIX)
     open_sockets: Counter[str] = Counter()
 
     @routes.websocket("/events")

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query
 from vms.api.models import Days, SpanModel, Spans
 from vms.api.problems import RequestRefused
 from vms.api.services import ApiServices
+from vms.api.settings import PREFIX
 from vms.api.text import Identifier, Moment, parse_moment
 from vms.auth.http import require
 from vms.auth.policy import Permission, Principal
@@ -26,7 +27,7 @@ _MAX_RANGE_NS = 400 * 86_400 * 1_000_000_000
 
 
 def router(services: ApiServices) -> APIRouter:
-    routes = APIRouter(tags=["recordings"])
+    routes = APIRouter(prefix=PREFIX, tags=["recordings"])
     segments = services.catalog.segments
 
     @routes.get("/cameras/{camera_id}/recordings")

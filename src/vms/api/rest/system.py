@@ -14,6 +14,7 @@ from vms.api.health import HealthChecks
 from vms.api.models import CameraCounts, Health, RecordingTotals, SystemModel
 from vms.api.problems import Responses, documented
 from vms.api.services import ApiServices
+from vms.api.settings import PREFIX
 from vms.api.text import rfc3339
 from vms.auth.http import bearer, current_principal, require
 from vms.auth.policy import Permission, Principal
@@ -27,7 +28,7 @@ _TEXT: Responses = {200: {"content": {"text/plain": {"schema": {"type": "string"
 
 
 def router(services: ApiServices) -> APIRouter:
-    routes = APIRouter(tags=["system"])
+    routes = APIRouter(prefix=PREFIX, tags=["system"])
     health = HealthChecks(services)
     totals = _Totals(services)
 

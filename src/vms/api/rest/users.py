@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Response
 from vms.api.models import GrantsModel, NewUser, UserChange, UserModel
 from vms.api.problems import CREATED, documented, refuse_nulls
 from vms.api.services import ApiServices
+from vms.api.settings import PREFIX
 from vms.auth import users
 from vms.auth.http import require
 from vms.auth.policy import Permission, Principal
@@ -23,7 +24,7 @@ UserId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 
 
 def router(services: ApiServices) -> APIRouter:
-    routes = APIRouter(tags=["users"])
+    routes = APIRouter(prefix=PREFIX, tags=["users"])
     catalog, passwords = services.catalog, services.auth.passwords
 
     async def shown(user: User) -> UserModel:
@@ -48,7 +49,7 @@ def router(services: ApiServices) -> APIRouter:
             catalog, body.username, Secret(body.password), body.role, body.cameras, passwords
         )
         tell(user.id)
-        response.headers["Location"] = f"/api/v1/users/{user.id}"
+        response.headers["Location"] = f"{PREFIX}/users/{user.id}"
         return await shown(user)
 
     @routes.get("/users/{user_id}", responses=documented(404))
