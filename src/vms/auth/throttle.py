@@ -21,6 +21,9 @@ _KEPT = 10_000
 _ADDRESS_FACTOR = 4
 _USER_FACTOR = 10
 _USER_LONGEST = 15.0
+_DECAY = 60 * _SECOND
+"""Where many people share an address, their mistakes must not add up: the wide counts lose
+one each minute."""
 
 
 class Throttled(AuthError):
@@ -58,8 +61,10 @@ class Throttle:
         if wait > 0:
             raise Throttled(max(1, math.ceil(wait / _SECOND)))
         for key, free, longest in keys:
-            count = self._counts.setdefault(key, _Count())
+            count = self._counts.setdefault(key, _Count(touched=now))
             self._counts.move_to_end(key)
+            if not all(key):
+                count.failures = max(0, count.failures - (now - count.touched) // _DECAY)
             count.failures += 1
             count.touched = now
             over = count.failures - free
