@@ -328,3 +328,21 @@ def test_the_maker_knows_each_codec() -> None:
         Codec.PCMA: "FrameDepacketizer",
         Codec.OPUS: "FrameDepacketizer",
     }
+
+
+@both
+def test_parameter_sets_between_slices_do_not_split_a_picture(encoder: str) -> None:
+    """GStreamer's payloaders put them before every slice of a key picture."""
+    units = encode_video(encoder, options=SLICES[encoder])
+    room = ROOMS[encoder]
+    sent = []
+    for unit in units:
+        nals = [bytes(nal) for nal in split_length_prefixed(unit)]
+        sets = room.parameter_sets_in(unit)
+        slices = [nal for nal in nals if nal not in sets]
+        between = [*slices[:-1], *sets, slices[-1]]
+        sent.append(to_length_prefixed([*sets, *between]) if sets else unit)
+    assert any(old != new for old, new in zip(units, sent, strict=True))
+    out = receive(MAKERS[encoder](), payloads_of(sent, SPLIT[encoder], 700))
+    assert [unit.data for unit in out] == sent
+    assert not any(unit.damaged for unit in out)

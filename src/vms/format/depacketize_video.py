@@ -23,7 +23,7 @@ KEY = 2
 SETS = 3
 """A parameter set."""
 BEFORE = 4
-"""Stands before the first slice of a picture, so ends the one before it."""
+"""Stands before the first slice of a picture; the slice says of which (see `_edge`)."""
 ANYWHERE = 5
 """May stand before or behind the slices."""
 BEHIND = 6
@@ -42,6 +42,12 @@ class PictureDepacketizer:
         self._room = MAX_UNIT
         self._fragment = -1
         """Index in `_parts` of the length of the NAL unit being joined of fragments, or -1."""
+        self._edge = (-1, 0)
+        """Where, in `_parts` and `_sets`, begins what follows a slice and stands before one.
+
+        The next slice decides: it belongs to the picture that slice begins, or it was put
+        between the slices of one picture, as GStreamer does with parameter sets.
+        """
         self._slices = False
         self._key = False
         self._damaged = False
@@ -54,12 +60,16 @@ class PictureDepacketizer:
         self._sets_in_band = False
         self._last_timestamp = -1
         self._marker_lies = False
+        self._marks = False
+        """A marker has ended a picture: one that waits for its marker is not whole."""
 
     def flush(self) -> Sequence[Unit]:
         """The picture that is still waiting for its end, if any."""
         self._end_fragment(damaged=True)
         units, self._stash = self._stash, []
         if self._slices:
+            if self._marks and not self._marker_lies:
+                self._damaged = True
             units.append(self._emit())
         return units
 
@@ -115,6 +125,8 @@ class PictureDepacketizer:
                 if self._timestamp == self._last_timestamp and not self._damaged:
                     self._marker_lies = True
                 self._damaged = True
+            else:
+                self._edge = (-1, 0)
             self._slices = True
             if role == KEY:
                 self._key = True
@@ -123,8 +135,8 @@ class PictureDepacketizer:
             return False
         if role in (SETS, BEFORE):
             self._unsure = False
-            if self._slices:
-                out.append(self._emit())
+            if self._slices and self._edge[0] < 0:
+                self._edge = (len(self._parts), len(self._sets))
         return True
 
     def _whole(self, nal: bytes, role: int, first: bool, out: list[Unit]) -> None:
@@ -177,6 +189,7 @@ class PictureDepacketizer:
         if self._fragment >= 0:
             self._end_fragment(damaged=True)
         if self._slices and not self._marker_lies:
+            self._marks = True
             out.append(self._emit())
         elif self._room < 0:
             self._reset()
@@ -192,6 +205,7 @@ class PictureDepacketizer:
         """The picture is larger than any: it is thrown away, and what follows of it too."""
         self._parts.clear()
         self._sets.clear()
+        self._edge = (-1, 0)
         self._fragment = -1
         self._slices = False
         self._damaged = True
@@ -199,6 +213,13 @@ class PictureDepacketizer:
         self._room = -1
 
     def _emit(self) -> Unit:
+        """The picture; what stands at its edge is kept for the next one."""
+        edge, sets = self._edge
+        kept: list[bytes] = []
+        kept_sets: list[bytes] = []
+        if edge >= 0:
+            self._parts, kept = self._parts[:edge], self._parts[edge:]
+            self._sets, kept_sets = self._sets[:sets], self._sets[sets:]
         data = b"".join(self._parts)
         if self._key and not self._damaged:
             self._chain_broken = False
@@ -210,10 +231,14 @@ class PictureDepacketizer:
             unit.parameter_sets = self._changed_sets()
         self._last_timestamp = self._timestamp
         self._reset()
+        if kept:
+            self._parts, self._sets = kept, kept_sets
+            self._room -= sum(map(len, kept)) + len(kept) * PACKET_OVERHEAD
         return unit
 
     def _reset(self) -> None:
         self._parts = []
+        self._edge = (-1, 0)
         self._room = MAX_UNIT
         self._fragment = -1
         self._slices = self._key = self._damaged = False
