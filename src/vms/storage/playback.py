@@ -133,7 +133,7 @@ class Playback:
         if where is None:
             raise StorageError("no directory for recordings: set storage.root")
         self.settings = settings
-        self._segments = catalog.segments
+        self._catalog = catalog
         self._volume = Volume(where, 0)
         self._active = 0
         # Its own threads: a disk that stands still takes those of nobody else.
@@ -141,6 +141,11 @@ class Playback:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def active(self) -> int:
+        """Answers being prepared or sent."""
+        return self._active
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -169,7 +174,7 @@ class Playback:
         return answer
 
     async def _no_footage(self, camera: str, stream: str, start_ns: int) -> None:
-        row = await self._segments.after(camera, stream, start_ns)
+        row = await self._catalog.segments.after(camera, stream, start_ns)
         raise NoFootage(
             f"nothing of camera {camera!r}, stream {stream!r} is recorded there",
             row.start_ns if row else None,
@@ -177,7 +182,7 @@ class Playback:
 
     async def _rows(self, camera: str, stream: str, start_ns: int, end_ns: int) -> list[SegmentRow]:
         """Rows that may hold it. A file that grows reaches further than its row says."""
-        rows = await self._segments.spans(
+        rows = await self._catalog.segments.spans(
             camera, stream, start_ns - _UNTOLD_NS, max(end_ns, start_ns + _JOIN_NS)
         )
         return [row for row in rows if not row.closed or row.end_ns > start_ns]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -12,6 +15,8 @@ from starlette.types import Receive, Scope, Send
 from vms.auth.http import require
 from vms.auth.policy import Permission, Principal
 from vms.storage.playback import Answer, NoFootage, Playback, PlaybackBusy
+
+log = structlog.get_logger(__name__)
 
 _PREFIX = "/api/v1"
 _MILLISECOND = 1_000_000
@@ -83,7 +88,7 @@ def router(playback: Playback) -> APIRouter:
             return _nothing(nothing)
         except PlaybackBusy as busy:
             return _busy(busy)
-        return _PlaybackResponse(playback, answer, place)
+        return PlaybackResponse(playback, answer, place)
 
     @routes.get(
         "/cameras/{camera_id}/snapshot.jpg",
@@ -121,12 +126,12 @@ def router(playback: Playback) -> APIRouter:
     return routes
 
 
-class _PlaybackResponse(StreamingResponse):
+class PlaybackResponse(StreamingResponse):
     """Gives its place back however it ends, also where the reader left before the start."""
 
     def __init__(self, playback: Playback, answer: Answer, place: ExitStack) -> None:
         super().__init__(
-            playback.stream(answer),
+            self._timed(playback.stream(answer)),
             media_type=answer.mime.split(";")[0],
             headers={
                 "X-Start-Ms": str(answer.start_ns // _MILLISECOND),
@@ -135,13 +140,25 @@ class _PlaybackResponse(StreamingResponse):
                 "Cache-Control": "private, no-store",
             },
         )
-        self._release = (playback, answer, place)
+        self._parts = (playback, answer, place)
+        self._patience = playback.settings.playback_idle_seconds
+        self._limit = asyncio.timeout(None)
+
+    async def _timed(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        async for chunk in chunks:
+            self._limit.reschedule(loop.time() + self._patience)
+            yield chunk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        playback, answer, place = self._release
+        """An answer left unfinished has its connection closed by the server."""
+        playback, answer, place = self._parts
         try:
             with place:
-                await super().__call__(scope, receive, send)
+                async with self._limit:
+                    await super().__call__(scope, receive, send)
+        except TimeoutError:
+            log.info("playback ended: its reader stands still", after_s=self._patience)
         finally:
             playback.release(answer)
 

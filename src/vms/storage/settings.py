@@ -36,6 +36,9 @@ class StorageSettings(Section):
     """Playback answers and snapshots served at once; more are asked to come again."""
     playback_max_seconds: int = Field(default=3600, ge=1)
 
+    playback_idle_seconds: float = Field(default=300.0, gt=0)
+    """A reader that takes nothing for this long gives its place to others."""
+
     @field_validator("rotation_minutes")
     @classmethod
     def _divides_the_hour(cls, value: int) -> int:
