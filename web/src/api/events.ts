@@ -9,6 +9,8 @@ export interface EventPorts {
   onOpen(again: boolean): void;
   /** Cameras were added, changed or removed. */
   onCatalog(): void;
+  /** The socket broke or could not be opened. */
+  onClosed(): void;
   open?: (url: string) => WebSocket;
 }
 
@@ -57,7 +59,10 @@ export class EventSocket {
       this.wait = 500;
       this.receive(event.data);
     });
-    socket.addEventListener('close', () => this.later());
+    socket.addEventListener('close', () => {
+      if (!this.closed) this.ports.onClosed();
+      this.later();
+    });
   }
 
   private receive(data: unknown): void {

@@ -59,7 +59,7 @@ export interface PlayerPorts {
 }
 
 const BACKOFF_MS = [1000, 2000, 4000, 8000, 15_000];
-const STALL_MS = 6000;
+const STALL_MS = 4500;
 const SAMPLE_MS = 1000;
 
 const BLANK: View = {

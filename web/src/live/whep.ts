@@ -9,6 +9,7 @@ import { createVideo, firstPicture, playSoon } from './video';
 
 const MEDIA_LIMIT_MS = 4000;
 const LEAVE_LIMIT_MS = 1000;
+const DOUBT_MS = 2000;
 
 export interface WhepPorts {
   /** POST the offer; resolves with the answer and where to DELETE, rejects with ApiError. */
@@ -29,6 +30,7 @@ class WhepSession implements Session {
   private readonly meter = new DelayMeter();
   private readonly shown = new ScreenDelay();
   private location = '';
+  private doubt: ReturnType<typeof setTimeout> | undefined;
   private settle: (failure: LiveFailure) => void = () => undefined;
 
   constructor(private readonly ports: WhepPorts) {
@@ -49,9 +51,12 @@ class WhepSession implements Session {
       playSoon(video);
     });
     peer.addEventListener('connectionstatechange', () => {
-      if (peer.connectionState === 'failed' || peer.connectionState === 'closed') {
-        this.fail(new LiveFailure('lost', 'The WebRTC connection was lost.'));
-      }
+      clearTimeout(this.doubt);
+      const state = peer.connectionState;
+      const lost = () => this.fail(new LiveFailure('lost', 'The WebRTC connection was lost.'));
+      if (state === 'failed' || state === 'closed') lost();
+      // Short losses mend themselves; waiting for 'failed' would take half a minute.
+      else if (state === 'disconnected') this.doubt = setTimeout(lost, DOUBT_MS);
     });
     try {
       await peer.setLocalDescription(await peer.createOffer());
@@ -88,6 +93,7 @@ class WhepSession implements Session {
 
   close(): void {
     this.fail(new LiveFailure('lost', 'Closed.'));
+    clearTimeout(this.doubt);
     this.video.srcObject = null;
     const { location, peer } = this;
     this.location = '';

@@ -254,6 +254,7 @@ export function LivePage() {
           <For each={shown()}>
             {(camera, index) => (
               // biome-ignore lint/a11y/useSemanticElements: a tile holds buttons of its own
+              // biome-ignore lint/a11y/useKeyWithClickEvents: the page listens to the keys
               <div
                 class="tile"
                 classList={{ 'is-enlarged': enlarged() === camera.id }}

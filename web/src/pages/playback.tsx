@@ -33,6 +33,8 @@ import { explain, toast } from '../ui/toast';
 
 const SPEEDS = [0.5, 1, 2, 4] as const;
 const MOST_ROWS = 6;
+/** After a hand on the timeline, the view stays where it was put for so long. */
+const FREE_LOOK_MS = 6000;
 
 export function PlaybackPage(props: { camera: string | undefined }) {
   const camera = () => cameraById(props.camera ?? '') ?? cameraList()[0];
@@ -83,6 +85,7 @@ function Player(props: { camera: Camera }) {
   };
 
   let stream = 'main';
+  let touchedAt = Number.NEGATIVE_INFINITY;
   const build = () => {
     engine?.close();
     const before = host?.querySelector('video');
@@ -103,7 +106,9 @@ function Player(props: { camera: Camera }) {
       },
       onTime: (ms) => {
         setHead(ms);
-        if (playing()) setView(follow(view(), ms, limits()));
+        if (playing() && performance.now() - touchedAt > FREE_LOOK_MS) {
+          setView(follow(view(), ms, limits()));
+        }
         if (ms >= day().end) openDay(ms, false);
       },
       onGap: (from, to) => {
@@ -249,7 +254,7 @@ function Player(props: { camera: Camera }) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = event.target as HTMLElement;
     if (target.closest('input, select, textarea, dialog, [role=radiogroup]')) return;
-    if (event.key === ' ' && target.closest('button, a')) return;
+    if (event.key === ' ' && target.closest('button')) return;
     const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act) return;
     event.preventDefault();
@@ -366,7 +371,10 @@ function Player(props: { camera: Camera }) {
           limits={limits()}
           head={head()}
           now={now()}
-          onView={setView}
+          onView={(next) => {
+            touchedAt = performance.now();
+            setView(next);
+          }}
           onSeek={(ms, row) => {
             if (row !== props.camera.id) {
               setHead(ms);

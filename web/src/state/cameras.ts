@@ -5,7 +5,7 @@ import { createStore, reconcile } from 'solid-js/store';
 import { listCameras } from '../api/cameras';
 import { EventSocket } from '../api/events';
 import type { Camera, StreamState } from '../api/types';
-import { api, onToken } from './session';
+import { api, checkServer, onToken } from './session';
 
 type States = Record<string, Record<string, StreamState>>;
 
@@ -50,6 +50,7 @@ export function followCameras(): () => void {
       if (again) void reloadCameras();
     },
     onCatalog: () => void reloadCameras(),
+    onClosed: () => void checkServer(),
   });
   // Another administrator may add cameras; states come by events, the list is asked for now and then.
   const timer = setInterval(() => document.hidden || void reloadCameras(), REFRESH_MS);

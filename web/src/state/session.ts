@@ -49,15 +49,27 @@ async function watchForReturn(): Promise<void> {
   while (!reachable()) {
     await new Promise((done) => setTimeout(done, wait));
     wait = Math.min(wait * 1.5, 8000);
-    try {
-      const answer = await fetch('/api/v1/health', { signal: AbortSignal.timeout(4000) });
-      if (answer.status !== 502 && answer.status !== 504) setReachable(true);
-    } catch {
-      // Still away: the banner says so.
-    }
+    if (await answers()) setReachable(true);
   }
   watching = false;
   if (phase() === 'starting') void start();
+}
+
+/** Whether the open health page answers; a gateway that says the server is away does not count. */
+async function answers(): Promise<boolean> {
+  try {
+    const answer = await fetch('/api/v1/health', { signal: AbortSignal.timeout(4000) });
+    return answer.status !== 502 && answer.status !== 504;
+  } catch {
+    return false;
+  }
+}
+
+/** Something broke that may mean that the server is gone: find out. */
+export async function checkServer(): Promise<void> {
+  if (!reachable() || (await answers())) return;
+  setReachable(false);
+  void watchForReturn();
 }
 
 /** Called once: picks up a session from the refresh cookie, or asks for a sign-in. */
