@@ -13,7 +13,7 @@ import uvloop
 
 from vms.common.errors import ConfigError
 from vms.common.model.media import Codec
-from vms.simulator.camera import Behaviour
+from vms.simulator.camera import Behaviour, SimCamera
 from vms.simulator.demo import demo_simulator
 from vms.simulator.gallery import VIEWS
 from vms.simulator.onvif import OnvifDevices
@@ -112,6 +112,9 @@ async def _serve(simulator: Simulator, *, onvif: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with simulator:
+        if not all(_is_live(camera) for camera in simulator.cameras):
+            typer.echo("making ready what the cameras show ...", err=True)
+            await simulator.prepare()
         for camera in simulator.cameras:
             for name in camera.streams:
                 typer.echo(simulator.url(camera.id, name, credentials=True))
@@ -123,3 +126,7 @@ async def _serve(simulator: Simulator, *, onvif: bool) -> None:
                     typer.echo(devices.address(camera.id))
             typer.echo(f"{len(simulator.cameras)} cameras; Ctrl-C ends them")
             await stop.wait()
+
+
+def _is_live(camera: SimCamera) -> bool:
+    return all(isinstance(stream.source, Scene) for stream in camera.streams.values())

@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
             except ParseError as error:
                 log.info("bad request", method=request.method, error=redact(str(error)))
                 response, after = Response(400), None
-            except ConfigError as error:
+            except (ConfigError, OSError) as error:
                 log.error("stream cannot be played", error=redact(str(error)))
                 response, after = Response(503), None
             if self.transport.is_closing():
