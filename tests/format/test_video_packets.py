@@ -331,10 +331,10 @@ def test_the_maker_knows_each_codec() -> None:
 
 
 @both
-def test_parameter_sets_between_slices_do_not_split_a_picture(encoder: str) -> None:
+def test_parameter_sets_between_slices_do_not_split_a_picture(codec: str) -> None:
     """GStreamer's payloaders put them before every slice of a key picture."""
-    units = encode_video(encoder, options=SLICES[encoder])
-    room = ROOMS[encoder]
+    units = encode_video(codec, options=SLICES[codec])
+    room = ROOMS[codec]
     sent = []
     for unit in units:
         nals = [bytes(nal) for nal in split_length_prefixed(unit)]
@@ -343,6 +343,6 @@ def test_parameter_sets_between_slices_do_not_split_a_picture(encoder: str) -> N
         between = [*slices[:-1], *sets, slices[-1]]
         sent.append(to_length_prefixed([*sets, *between]) if sets else unit)
     assert any(old != new for old, new in zip(units, sent, strict=True))
-    out = receive(MAKERS[encoder](), payloads_of(sent, SPLIT[encoder], 700))
+    out = receive(MAKERS[codec](), payloads_of(sent, SPLIT[codec], 700))
     assert [unit.data for unit in out] == sent
     assert not any(unit.damaged for unit in out)
