@@ -104,11 +104,16 @@ async def ingesting(*cameras: Camera, settings: IngestSettings = QUICK) -> Async
     await bus.subscribe(subjects.MEDIA_ALL, rig.take_unit)
     await bus.subscribe(subjects.STATE_ALL, rig.take_state)
 
+    loaded = asyncio.Event()
+
     async def load() -> Sequence[Camera]:
+        loaded.set()
         return tuple(rig.cameras)
 
     task = asyncio.create_task(service.run(bus, load, settings, SystemClock()))
     try:
+        async with asyncio.timeout(5):
+            await loaded.wait()
         yield rig
         assert not task.done(), task
     finally:

@@ -64,8 +64,9 @@ class AvTrack:
         self._last = -self._usual
         self.shift = 0
         """Ticks added to all times: how often a file was played before."""
+        self.begin: int | None = None
         self.end = 0
-        """Where the latest unit ends, in ticks without `shift`."""
+        """Where the earliest unit begins and the latest ends, in ticks without `shift`."""
 
     def unit(self, packet: av.Packet[Any]) -> AvUnit | None:
         """The access unit in a packet; None where it is empty."""
@@ -80,6 +81,7 @@ class AvTrack:
         when = packet.pts if packet.pts is not None else packet.dts
         ticks = self._last + self._usual if when is None else int(when * self._scale)
         self._last = ticks
+        self.begin = ticks if self.begin is None else min(self.begin, ticks)
         self.end = max(self.end, ticks + (int((packet.duration or 0) * self._scale) or self._usual))
         return AvUnit(self.parameters, data, ticks + self.shift, key, packet.is_corrupt)
 

@@ -198,12 +198,14 @@ class AvSource:
                 self._post(self._deliver, track.index, unit)
 
     def _rewind(self, container: InputContainer, tracks: dict[int, AvTrack]) -> None:
-        length = max(track.end / track.parameters.clock_rate for track in tracks.values())
-        if length <= 0:
+        played = [track for track in tracks.values() if track.begin is not None]
+        if not played:
             raise SourceProtocolError(f"{self._address.shown} holds no media")
+        rates = [track.parameters.clock_rate for track in played]
+        end = max(track.end / rate for track, rate in zip(played, rates, strict=True))
+        begin = min((track.begin or 0) / rate for track, rate in zip(played, rates, strict=True))
         for track in tracks.values():
-            track.shift += round(length * track.parameters.clock_rate)
-            track.end = 0
+            track.shift += round(max(end - begin, 0.01) * track.parameters.clock_rate)
         container.seek(0)
 
     def _post(self, function: Callable[..., None], *arguments: object) -> None:

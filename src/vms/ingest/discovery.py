@@ -25,6 +25,7 @@ from vms.ingest.settings import IngestSettings
 
 MULTICAST = "239.255.255.250"
 PORT = 3702
+USUAL_PATH = "/onvif/device_service"
 
 _MOST_DEVICES = 512
 _MOST_ANSWERS = 4096
@@ -47,7 +48,8 @@ _PROBE = """<?xml version="1.0" encoding="UTF-8"?>
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device that answered. `address` is the host (and port, if not 80) of its service;
+    """A device that answered. `address` is what `onvif_device.read_device` takes: its host,
+    host and port, or the whole address of its service where that is an unusual one.
     `xaddrs` are the addresses of that service as it gave them."""
 
     address: str
@@ -187,7 +189,8 @@ def _device(match: Element, sender: str) -> Device:
 
 
 def _nearest(xaddrs: Sequence[str], sender: str) -> str:
-    """Host and port of the service address at the host that answered, else of the first."""
+    """The service address at the host that answered, else the first; shortened to host, or
+    host and port, where the rest is what every device has."""
     places: list[str] = []
     for url in xaddrs:
         try:
@@ -197,11 +200,13 @@ def _nearest(xaddrs: Sequence[str], sender: str) -> str:
             continue
         if not host:
             continue
-        host = f"[{host}]" if ":" in host else host
-        place = host if port in (None, 80) else f"{host}:{port}"
+        usual = parts.scheme == "http" and parts.path in ("", "/", USUAL_PATH) and not parts.query
+        short = f"[{host}]" if ":" in host else host
+        if port not in (None, 80):
+            short += f":{port}"
         if host == sender:
-            return place
-        places.append(place)
+            return short if usual else url
+        places.append(short if usual else url)
     return places[0] if places else ""
 
 
