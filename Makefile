@@ -32,7 +32,7 @@ bench: setup-dev ## Measure every claim and write docs/reference/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
 
 soak: setup-dev ## Long runs under load and faults
-	$(BIN)/python -m bench.soak $(ARGS)
+	$(BIN)/python -m soak $(ARGS)
 
 setup: $(VENV)/.run web/dist/index.html
 
