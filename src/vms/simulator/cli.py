@@ -60,6 +60,7 @@ def simulate(
                     password,
                     audio=_codec(audio) if audio else None,
                     behaviour=Behaviour(udp=udp_ok),
+                    offset=(index // len(VIEWS) * 0.618) % 1 / fps,
                 )
         uvloop.run(_serve(simulator, onvif=onvif))
     except ConfigError as error:
