@@ -74,6 +74,8 @@ const BLANK: View = {
   height: 0,
 };
 
+const LOST = { state: 'reconnecting', rung: undefined, delayMs: undefined } as const;
+
 export class LivePlayer {
   private inputs: Inputs = { streams: [], want: 'sub', active: false, enabled: true };
   private view: View = BLANK;
@@ -200,7 +202,7 @@ export class LivePlayer {
       if (this.shown !== attempt) return;
       this.freeze();
       // The way worked: try the same one again first.
-      this.set({ state: 'reconnecting', reason: failure.message, failure: failure.kind });
+      this.set({ ...LOST, reason: failure.message, failure: failure.kind });
       this.scheduleRetry();
     });
   }
@@ -298,7 +300,7 @@ export class LivePlayer {
     this.frames = frames;
     if (now - this.movedAt > STALL_MS) {
       this.freeze();
-      this.set({ state: 'reconnecting', failure: 'no-media', reason: '' });
+      this.set({ ...LOST, failure: 'no-media', reason: '' });
       this.scheduleRetry();
       return;
     }

@@ -8,7 +8,7 @@ import { bits, dateTime, number, t } from '../i18n';
 import { audioOf, clockWords, codecLabel, sizeOf, videoOf } from '../live/facts';
 import { fetchSnapshot } from '../live/snapshot';
 import { LiveTile, toneOf } from '../live/tile';
-import { cameraById, loaded, reloadCameras, stateOf } from '../state/cameras';
+import { cameraById, dropCamera, loaded, reloadCameras, stateOf } from '../state/cameras';
 import { isAdministrator } from '../state/session';
 import { Confirm, Empty, Loading, Segmented } from '../ui/controls';
 import { Icon } from '../ui/icon';
@@ -82,6 +82,7 @@ function Loaded(props: { camera: Camera }) {
       const { id, name } = props.camera;
       await deleteCamera(id);
       navigate('/cameras', { replace: true });
+      dropCamera(id);
       await reloadCameras();
       toast(t('camera.deleted', { name }), 'ok');
     });

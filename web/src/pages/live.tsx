@@ -18,7 +18,7 @@ import { LiveTile } from '../live/tile';
 import { cameraList, cameraStatus, failed, loaded, reloadCameras } from '../state/cameras';
 import { now } from '../state/page';
 import { recall, remember } from '../state/prefs';
-import { isAdministrator } from '../state/session';
+import { isAdministrator, reachable } from '../state/session';
 import { Dialog, Empty, Loading, Segmented } from '../ui/controls';
 import { Icon } from '../ui/icon';
 import { explain } from '../ui/toast';
@@ -198,7 +198,10 @@ export function LivePage() {
         <span class="grow" />
         <Show when={loaded() && cameraList().length > 0}>
           <span class="live-count num">
-            <span class={`dot ${onlineCount() === cameraList().length ? 'ok' : ''}`} />
+            <span
+              class="dot"
+              classList={{ ok: reachable() && onlineCount() === cameraList().length }}
+            />
             {t('system.cameras.online', { online: onlineCount(), total: cameraList().length })}
           </span>
         </Show>

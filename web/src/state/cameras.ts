@@ -33,6 +33,11 @@ export async function reloadCameras(): Promise<void> {
   }
 }
 
+/** A camera was deleted here: the lists need not wait for the server's word. */
+export function dropCamera(id: string): void {
+  setCameras('list', (list) => list.filter((camera) => camera.id !== id));
+}
+
 export function noteState(state: StreamState): void {
   if (!states[state.camera]) setStates(state.camera, {});
   setStates(state.camera, state.stream, reconcile(state));

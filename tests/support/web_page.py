@@ -1,0 +1,54 @@
+"""The web client in Chromium: signing in, and reading stamps out of what it shows."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from typing import Any
+
+import av
+import numpy as np
+
+from vms.common.stamp import Stamp, read_stamp
+
+_GRAB = """selector => {
+  const video = document.querySelector(selector);
+  if (!video || video.readyState < 2 || !video.videoWidth) return null;
+  const canvas = document.createElement('canvas');
+  canvas.width = video.videoWidth;
+  canvas.height = Math.ceil(video.videoHeight / 8);
+  const pen = canvas.getContext('2d');
+  pen.drawImage(video, 0, 0);
+  return canvas.toDataURL('image/png').split(',')[1];
+}"""
+
+
+async def sign_in(page: Any, url: str, password: str, name: str = "admin") -> None:
+    await page.goto(url)
+    await page.fill("[name=username]", name)
+    await page.fill("[name=password]", password)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".shell")
+
+
+async def stamp_in(page: Any, selector: str) -> Stamp | None:
+    """The stamp of the picture that the <video> at `selector` shows now."""
+    encoded = await page.evaluate(_GRAB, selector)
+    if not encoded:
+        return None
+    decoder = av.CodecContext.create("png", "r")
+    packet = av.Packet(base64.b64decode(encoded))
+    frame = (decoder.decode(packet) + decoder.decode(None))[0]
+    luma = np.ascontiguousarray(frame.to_ndarray(format="gray"))
+    return read_stamp(luma)
+
+
+async def stamp_within(page: Any, selector: str, limit: float = 5.0) -> Stamp:
+    """The first stamp that can be read; fails after `limit` seconds."""
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        if stamp := await stamp_in(page, selector):
+            return stamp
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"no stamp can be read in {selector}")
