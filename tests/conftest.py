@@ -7,4 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from hypothesis import HealthCheck, settings
 from tests.support.simulator_fixture import simulator as simulator
+
+# How long an example takes depends on what else the machine does; pytest-timeout bounds tests.
+settings.register_profile("vms", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("vms")
