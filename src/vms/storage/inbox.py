@@ -2,8 +2,8 @@
 
 `bus.media_queue` serves one reader of one stream. Here one thread serves a hundred
 streams, so that what matters is to wake it seldom and to find what has come at no cost:
-the lanes that hold something stand in one list, and the thread, once woken, lingers for a
-moment and then writes all of them.
+the lanes that hold something stand in one list, and while there is much to do nobody
+rings: the thread looks every other millisecond by itself.
 
 Only the thread of the event loop puts, and only the writing thread takes. Numbers that
 both need are kept as two counters, each written by one of them.
@@ -43,12 +43,13 @@ class Inbox:
                 # Rung twice at the same time from two threads: it is awake.
                 return
 
-    def wait(self, timeout: float, linger: float) -> None:
-        """Sleep until rung, at most `timeout` seconds, then for `linger` seconds more."""
-        if self._bell.acquire(timeout=timeout) and linger:
-            time.sleep(linger)
-        # From here on a new unit rings again: none is left behind.
+    def wait(self, timeout: float) -> None:
+        """Sleep until rung, or something waits already; at most `timeout` seconds."""
         self._awake = False
+        # What came before that line rang nobody; what comes after it rings.
+        if not self.ready:
+            self._bell.acquire(timeout=timeout)
+        self._awake = True
 
 
 class Lane:

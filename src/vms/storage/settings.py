@@ -25,9 +25,9 @@ class StorageSettings(Section):
     queue_units: int = Field(default=2000, ge=50)
     total_queue_bytes: int = Field(default=256 * _MIB, ge=_MIB)
     """What may wait for the disk, all streams together."""
-    writer_threads: int = Field(default=2, ge=1, le=16)
-    linger_ms: float = Field(default=1.0, ge=0, le=100)
-    """How long a woken writer waits for more to write with it."""
+    writer_threads: int = Field(default=1, ge=1, le=16)
+    linger_ms: float = Field(default=2.0, ge=0.1, le=100)
+    """How long a busy writer waits for more to write at once. Half of it is added delay."""
     start_wait_s: float = Field(default=2.0, ge=0, le=10)
     """How long a file waits for the parameters of the audio track before it begins."""
     extend_seconds: float = Field(default=3.0, gt=0, le=60)
