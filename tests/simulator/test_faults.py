@@ -125,6 +125,8 @@ async def test_another_size_in_the_same_session(simulator: Simulator) -> None:
             sizes.append((sps.width, sps.height))
     assert sizes[0] == (320, 180)
     assert sizes[-1] == (192, 128)
+    numbers = [stamp.number for packet in packets if (stamp := packet.stamp()) is not None]
+    assert numbers == sorted(set(numbers))
     assert len({packet.header.ssrc for packet in packets}) == 1
     assert sequence_steps(packets) == {1}
     pictures = sorted({(p.header.timestamp - packets[0].header.timestamp) for p in packets})

@@ -194,11 +194,11 @@ async def test_session_without_keep_alive_ends(simulator: Simulator) -> None:
 
 @pytest.mark.parametrize("by", ["OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "rtcp"])
 async def test_keep_alive(simulator: Simulator, by: str) -> None:
-    kept = Behaviour(session_timeout=0.4, keep_alive=frozenset({by.lower()}))
+    kept = Behaviour(session_timeout=0.8, keep_alive=frozenset({by.lower()}))
     simulator.add_camera("front", SMALL, behaviour=kept)
     async with playing(simulator.url("front")) as client:
-        for _ in range(9):
-            await asyncio.sleep(0.1)
+        for _ in range(8):
+            await asyncio.sleep(0.15)
             if by == "rtcp":
                 client.send_report()
             else:
@@ -208,12 +208,12 @@ async def test_keep_alive(simulator: Simulator, by: str) -> None:
 
 
 async def test_keep_alive_by_udp_report(simulator: Simulator) -> None:
-    simulator.add_camera("front", SMALL, behaviour=Behaviour(session_timeout=0.4))
+    simulator.add_camera("front", SMALL, behaviour=Behaviour(session_timeout=0.8))
     async with RtspClient(simulator.url("front")) as client:
         await client.setup_udp()
         await client.ask("PLAY")
-        for _ in range(9):
-            await asyncio.sleep(0.1)
+        for _ in range(8):
+            await asyncio.sleep(0.15)
             client.send_report_by_udp()
         assert not client.closed.is_set()
 

@@ -54,6 +54,7 @@ class Feed:
         self.timebase = timebase
         self.faults = faults
         self._viewers: tuple[Viewer, ...] = ()
+        self._last = -1
 
     @property
     def viewers(self) -> int:
@@ -74,9 +75,13 @@ class Feed:
         """Let `other` serve the viewers from now on."""
         viewers, self._viewers = self._viewers, ()
         self._idle()
+        other.count_from(self._last + 1)
         for viewer in viewers:
             viewer.moved(other)
             other.join(viewer)
+
+    def count_from(self, number: int) -> None:
+        """Number no unit lower than that, where the numbers are the feed's own."""
 
     def close(self) -> None:
         self._viewers = ()
@@ -100,6 +105,7 @@ class Feed:
             self._send(unit, number, capture_ns)
 
     def _send(self, unit: Unit, number: int, capture_ns: int) -> None:
+        self._last = number
         for viewer in self._viewers:
             viewer.deliver(unit, number, capture_ns)
 
@@ -131,9 +137,8 @@ class ProgrammeFeed(Feed):
         self._epoch_ns = timebase.born_ns
         self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def programme(self) -> Programme:
-        return self._programme
+    def count_from(self, number: int) -> None:
+        self._next = max(self._next, number)
 
     def _joined(self, *, first: bool) -> None:
         if first:
