@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 from tests.support.api_server import Api, running_api
 from tests.support.catalog_open import segment
 
@@ -127,7 +128,9 @@ async def test_a_fault_of_the_server_is_a_problem_without_its_cause(
         raise RuntimeError("the secret cause")
 
     api.services.metrics = broken
-    answer = await admin.get("/metrics")
+    with capture_logs() as logged:
+        answer = await admin.get("/metrics")
+    assert [entry["event"] for entry in logged] == ["request failed by a fault of the server"]
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert answer.json()["detail"] == "the server failed; its log says why"

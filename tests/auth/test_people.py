@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from vms.auth.services import AuthServices, open_auth
 from vms.auth.settings import AuthSettings
 from vms.auth.users import create_user, set_password
 from vms.catalog.open import SqlCatalog
-from vms.catalog.port import Role
+from vms.catalog.port import Role, Standing
 from vms.common.errors import NotAuthenticated, NotFound
 from vms.common.secret import Secret
 
@@ -170,6 +170,39 @@ async def test_a_stream_ends_with_its_session(catalog: SqlCatalog, auth: AuthSer
     await auth.signin.end_session(who.session_id)
     async with asyncio.timeout(2.5):
         assert "ended" in await waiting
+
+
+async def test_many_streams_are_checked_with_one_reading_a_second(
+    catalog: SqlCatalog, auth: AuthServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _signed_in(catalog, auth)
+    people = []
+    for _ in range(20):
+        issued = await auth.signin.login("anna", Secret(PASSWORD), "10.0.0.1")
+        people.append(await auth.access.principal(issued.access_token))
+    read: list[int] = []
+    original = catalog.sessions.standing
+
+    async def counted(ids: Iterable[str]) -> dict[str, Standing]:
+        wanted = list(ids)
+        read.append(len(wanted))
+        return await original(wanted)
+
+    monkeypatch.setattr(catalog.sessions, "standing", counted)
+    waiting = [
+        asyncio.create_task(auth.access.until_revoked(who, Permission.VIEW_LIVE, "front"))
+        for who in people
+        for _ in range(3)
+    ]
+    await asyncio.sleep(1.5)
+    assert read == [20]
+    await catalog.sessions.revoke(people[0].session_id, 1)
+    await asyncio.sleep(1.2)
+    assert [task.done() for task in waiting] == [True] * 3 + [False] * 57
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert not auth.access._watched
 
 
 async def test_another_node_of_the_same_catalog_takes_the_same_tokens(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.catalog_open import HOUR, SECOND, camera, segment
 
 from vms.catalog.open import SqlCatalog
-from vms.catalog.port import ALL_CAMERAS, RefreshToken, Role, Session, User
+from vms.catalog.port import ALL_CAMERAS, RefreshToken, Role, Session, Standing, User
 from vms.common.errors import Conflict, InvalidIdentifier, NotFound
 from vms.common.model.camera import StreamConfig
 from vms.common.secret import Secret
@@ -277,6 +277,17 @@ async def test_sessions_are_revoked_and_pruned(catalog: SqlCatalog) -> None:
     await catalog.users.remove(ANNA.id)
     with pytest.raises(NotFound):
         await catalog.sessions.get("s3")
+
+
+async def test_the_standing_of_many_sessions_is_read_at_once(catalog: SqlCatalog) -> None:
+    await catalog.users.add(ANNA)
+    await catalog.cameras.add(camera())
+    await catalog.grants.replace(ANNA.id, ["front"])
+    sessions = [await _signed_in(catalog, number) for number in (1, 2)]
+    many = [f"absent{number}" for number in range(1200)]
+    found = await catalog.sessions.standing(["s1", *many, "s2", "s1"])
+    assert found == {s.id: Standing(s, ANNA, frozenset({"front"})) for s in sessions}
+    assert await catalog.sessions.standing([]) == {}
 
 
 async def test_settings_keep_the_first_of_many_that_ask_at_once(catalog: SqlCatalog) -> None:

@@ -110,18 +110,20 @@ async def admit(
     websocket: WebSocket,
     permission: Permission | None = None,
     camera_id: str | None = None,
-    limit: float = 5.0,
+    limit: float | None = None,
 ) -> Principal:
     """Accept a socket and read its first message, `{"token": "<access token>"}`.
 
     Raises WebSocketException, which closes the socket with one of the codes above: a page
-    of another origin, no token within `limit` seconds, a bad token, or not allowed.
+    of another origin, no token within `limit` seconds (`auth.socket_seconds`), a bad token,
+    or not allowed.
     """
     if not same_origin(websocket):
         raise WebSocketException(NOT_AUTHORIZED, "pages of other origins may not connect")
     await websocket.accept()
     try:
-        token = await asyncio.wait_for(read_token(websocket), limit)
+        patience = limit or auth_services(websocket).settings.socket_seconds
+        token = await asyncio.wait_for(read_token(websocket), patience)
         principal = await principal_from_token(websocket, token)
         if permission is not None:
             await authorize(auth_services(websocket), principal, permission, camera_id)

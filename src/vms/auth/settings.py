@@ -25,5 +25,7 @@ class AuthSettings(Section):
     """Wrong passwords of one user from one address before a wait begins."""
     longest_wait: float = Field(300.0, gt=0)
     """Seconds; the wait doubles with each wrong password up to this."""
+    socket_seconds: float = Field(5.0, gt=0)
+    """How long a socket may take to send its token."""
     allowed_origins: tuple[str, ...] = ()
     """Other origins (scheme://host:port) whose pages may open sockets and use the cookie."""

@@ -11,9 +11,10 @@ from vms.catalog.cameras import Cameras
 from vms.catalog.database import Database, connect, sqlite_path
 from vms.catalog.keys import Settings
 from vms.catalog.migrate import migrate
-from vms.catalog.people import Grants, Sessions, Users
+from vms.catalog.people import Grants, Users
 from vms.catalog.seal import Seal, load_key
 from vms.catalog.segments import Segments
+from vms.catalog.sessions import Sessions
 from vms.common.errors import CatalogError, ConfigError
 from vms.common.secret import Secret
 

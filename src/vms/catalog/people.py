@@ -1,4 +1,4 @@
-"""Rows of users, of the cameras granted to them, and of their sign-ins."""
+"""Rows of users and of the cameras granted to them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Row, delete, exists, insert, or_, select, update
 
 from vms.catalog import tables as t
 from vms.catalog.database import Database
-from vms.catalog.port import ALL_CAMERAS, RefreshToken, Role, Session, User
+from vms.catalog.port import ALL_CAMERAS, Role, User
 from vms.common.errors import Conflict, NotFound
 
 
@@ -21,7 +21,7 @@ class Users:
     async def list(self) -> tuple[User, ...]:
         async with self._database.read() as connection:
             rows = (await connection.execute(select(t.users).order_by(t.users.c.name_key))).all()
-        return tuple(_user(row) for row in rows)
+        return tuple(user_of(row) for row in rows)
 
     async def get(self, user_id: str) -> User:
         async with self._database.read() as connection:
@@ -30,7 +30,7 @@ class Users:
             ).one_or_none()
         if row is None:
             raise NotFound(f"no user of id {user_id[:60]!r}")
-        return _user(row)
+        return user_of(row)
 
     async def by_name(self, name: str) -> User:
         async with self._database.read() as connection:
@@ -41,7 +41,7 @@ class Users:
             ).one_or_none()
         if row is None:
             raise NotFound(f"no user {name[:60]!r}")
-        return _user(row)
+        return user_of(row)
 
     async def add(self, user: User) -> None:
         async with self._database.write() as connection:
@@ -96,89 +96,9 @@ class Grants:
                 )
 
 
-class Sessions:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def open(self, session: Session, token: RefreshToken) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(insert(t.sessions).values(asdict(session)))
-            await connection.execute(insert(t.refresh_tokens).values(asdict(token)))
-
-    async def get(self, session_id: str) -> Session:
-        async with self._database.read() as connection:
-            row = (
-                await connection.execute(select(t.sessions).where(t.sessions.c.id == session_id))
-            ).one_or_none()
-        if row is None:
-            raise NotFound("no such session")
-        return Session(**row._asdict())
-
-    async def of(self, user_id: str) -> tuple[Session, ...]:
-        async with self._database.read() as connection:
-            rows = (
-                await connection.execute(
-                    select(t.sessions)
-                    .where(t.sessions.c.user_id == user_id)
-                    .order_by(t.sessions.c.created_ns.desc())
-                )
-            ).all()
-        return tuple(Session(**row._asdict()) for row in rows)
-
-    async def token(self, digest: str) -> RefreshToken:
-        async with self._database.read() as connection:
-            row = (
-                await connection.execute(
-                    select(t.refresh_tokens).where(t.refresh_tokens.c.digest == digest)
-                )
-            ).one_or_none()
-        if row is None:
-            raise NotFound("no such refresh token")
-        return RefreshToken(**row._asdict())
-
-    async def rotate(self, digest: str, now_ns: int, successor: RefreshToken) -> bool:
-        async with self._database.write() as connection:
-            # One statement decides who was first, in whatever process.
-            marked = await connection.execute(
-                update(t.refresh_tokens)
-                .where(t.refresh_tokens.c.digest == digest, t.refresh_tokens.c.used_ns.is_(None))
-                .values(used_ns=now_ns)
-            )
-            if marked.rowcount == 0:
-                return False
-            await connection.execute(insert(t.refresh_tokens).values(asdict(successor)))
-            return True
-
-    async def revoke(self, session_id: str, now_ns: int) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(t.sessions)
-                .where(t.sessions.c.id == session_id, t.sessions.c.revoked_ns.is_(None))
-                .values(revoked_ns=now_ns)
-            )
-
-    async def revoke_of(self, user_id: str, now_ns: int, keep: str | None = None) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(t.sessions)
-                .where(
-                    t.sessions.c.user_id == user_id,
-                    t.sessions.c.revoked_ns.is_(None),
-                    t.sessions.c.id != (keep or ""),
-                )
-                .values(revoked_ns=now_ns)
-            )
-
-    async def prune(self, before_ns: int) -> int:
-        ended = or_(t.sessions.c.expires_ns < before_ns, t.sessions.c.revoked_ns < before_ns)
-        async with self._database.write() as connection:
-            removed = await connection.execute(delete(t.sessions).where(ended))
-            return int(removed.rowcount)
-
-
 def _columns(user: User) -> dict[str, Any]:
     return asdict(user) | {"name_key": user.name.casefold(), "role": user.role.value}
 
 
-def _user(row: Row[Any]) -> User:
+def user_of(row: Row[Any]) -> User:
     return User(row.id, row.name, Role(row.role), row.password_hash, row.enabled, row.created_ns)

@@ -60,6 +60,15 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """A session with its user and the cameras granted to it."""
+
+    session: Session
+    user: User
+    cameras: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshToken:
     """One refresh token, known by its SHA-256 only. `used_ns` is set when it was changed."""
 
@@ -193,6 +202,10 @@ class SessionRepository(Protocol):
     async def get(self, session_id: str) -> Session: ...
 
     async def of(self, user_id: str) -> tuple[Session, ...]: ...
+
+    async def standing(self, session_ids: Iterable[str]) -> dict[str, Standing]:
+        """Those of the sessions that are there, by id, all read at one moment."""
+        ...
 
     async def token(self, digest: str) -> RefreshToken: ...
 

@@ -97,18 +97,29 @@ class _Socket:
         raise WebSocketException(BAD_MESSAGE, "too many messages")
 
     async def _until_over(self) -> None:
-        access, clock = self._services.auth.access, self._services.clock
+        clock = self._services.clock
         while True:
             if clock.now_ns() >= self._who.expires_ns:
                 raise WebSocketException(NOT_AUTHENTICATED, "the token has expired")
-            try:
-                self._who = await access.renewed(self._who)
-            except NotAuthenticated as error:
+            # Watched by turns: a fresh token may be of another session of the same user.
+            with self._services.auth.access.watching(self._who):
+                await clock.sleep(1.0)
+                await self._renew()
+
+    async def _renew(self) -> None:
+        asked = self._who
+        try:
+            renewed = await self._services.auth.access.renewed(asked)
+        except NotAuthenticated as error:
+            if self._who is asked:
                 raise WebSocketException(NOT_AUTHENTICATED, str(error)[:120]) from error
-            except CatalogError:
-                # Nothing is known of a revocation; the token's own end still holds.
-                pass
-            await clock.sleep(1.0)
+        except CatalogError:
+            # Nothing is known of a revocation; the token's own end still holds.
+            return
+        else:
+            # Unless a fresh token came meanwhile.
+            if self._who is asked:
+                self._who = renewed
 
     async def _push(self, watcher: Watcher) -> None:
         cameras = await self._services.catalog.cameras.list()
