@@ -12,8 +12,9 @@ from prometheus_client import REGISTRY
 from tests.support.ingest_rig import QUICK, SMALL, camera, ingesting, sent_number
 from tests.support.ingest_tls import self_signed
 
-from vms.common.model.camera import StreamStatus, Transport
+from vms.common.model.camera import Camera, StreamConfig, StreamStatus, Transport
 from vms.common.model.media import Codec
+from vms.common.secret import Secret
 from vms.ingest.settings import TlsVerify
 from vms.simulator.camera import Behaviour
 from vms.simulator.server import Simulator
@@ -67,6 +68,22 @@ async def test_wrong_password_is_held_after_three(simulator: Simulator) -> None:
             [camera("door", simulator.url("door"), username="admin", password="right")]
         )
         await rig.status("door", StreamStatus.ONLINE)
+
+
+async def test_streams_of_a_camera_share_its_refusals(simulator: Simulator) -> None:
+    simulator.add_camera("door", SMALL, "admin", "right", sub=replace(SMALL, view="gate"))
+    both = (
+        StreamConfig("main", simulator.url("door")),
+        StreamConfig("sub", simulator.url("door", "sub")),
+    )
+    wrong = Camera("door", "Door", both, "admin", Secret("hunter2"))
+    async with ingesting(wrong) as rig:
+        await rig.until(
+            lambda: {s.stream for s in rig.states if s.status == "held"} == {"main", "sub"}
+        )
+        refused = sum(1 for s in rig.states if s.status == "offline" and s.reconnects == 0)
+        tries = {s.stream: s.reconnects + 1 for s in rig.states if s.status == "held"}
+    assert sum(tries.values()) <= 4, (tries, refused)
 
 
 async def test_reconnects_after_the_camera_restarted(simulator: Simulator) -> None:

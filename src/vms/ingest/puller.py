@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -19,6 +19,7 @@ from vms.common.errors import (
     SourceUnreachable,
 )
 from vms.common.model.camera import Camera, StreamConfig, StreamState, StreamStatus, Transport
+from vms.common.model.media import CodecParameters
 from vms.common.retry import Backoff
 from vms.common.secret import Secret, redact
 from vms.ingest.address import shown
@@ -55,6 +56,14 @@ class StreamPlan:
         )
 
 
+class Refusals:
+    """Refused passwords in a row, of all streams that share an account at a camera."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.said = ""
+
+
 class Puller:
     """One stream. `run` until cancelled; `tick` about twice a second from the outside."""
 
@@ -66,8 +75,10 @@ class Puller:
         settings: IngestSettings,
         clock: Clock,
         gate: ConnectGate,
+        refusals: Refusals | None = None,
     ) -> None:
         self.plan = plan
+        self._refusals = refusals or Refusals()
         self._make_source = make_source
         self._bus = bus
         self._settings = settings
@@ -79,7 +90,6 @@ class Puller:
         self._backoff = Backoff(settings.backoff_first, settings.backoff_longest)
         self._limit: asyncio.Timeout | None = None
         self._connects = 0
-        self._refused = 0
         self._unreachable = False
         self._online_at = 0.0
         self._status = StreamStatus.CONNECTING
@@ -100,7 +110,7 @@ class Puller:
         try:
             while await self._once():
                 wait = self._backoff.next()
-                if self._refused:
+                if self._refusals.count:
                     wait = max(wait, self._settings.auth_backoff)
                 await asyncio.sleep(wait)
             await asyncio.Event().wait()
@@ -117,12 +127,6 @@ class Puller:
         except ConfigError as error:
             return self._hold(str(error))
         except SourceAuthError as error:
-            self._refused += 1
-            if self._refused >= self._settings.auth_attempts:
-                return self._hold(
-                    f"{error}; refused {self._refused} times, so not tried again until the "
-                    f"camera's settings change, lest it lock the account"
-                )
             self._fail(str(error))
         except SourceError as error:
             unreachable = isinstance(error, SourceUnreachable)
@@ -139,21 +143,15 @@ class Puller:
         source: Source | None = None
         try:
             async with self._gate.turn(self._unreachable):
+                self._check_refusals()
                 if self._connects:
                     self._meter.reconnected()
                 self._connects += 1
                 source = self._make_source()
                 if self._status is not StreamStatus.OFFLINE:
                     self._set(StreamStatus.CONNECTING, "")
-                try:
-                    async with asyncio.timeout(self._settings.connect_timeout):
-                        tracks = await source.open()
-                except TimeoutError:
-                    raise SourceUnreachable(
-                        f"{shown(self.plan.url)} did not answer within "
-                        f"{self._settings.connect_timeout:g} s; check address, port and network"
-                    ) from None
-            self._refused = 0
+                tracks = await self._open(source)
+            self._refusals.count = 0
             self._meter.begin(source.stats)
             self._feed.start(tracks)
             self._feed.on_unit = self._came_alive
@@ -164,6 +162,30 @@ class Puller:
             self._meter.flush()
             if source is not None:
                 await source.close()
+
+    async def _open(self, source: Source) -> Sequence[CodecParameters]:
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout):
+                return await source.open()
+        except TimeoutError:
+            raise SourceUnreachable(
+                f"{shown(self.plan.url)} did not answer within "
+                f"{self._settings.connect_timeout:g} s; check address, port and network"
+            ) from None
+        except SourceAuthError as error:
+            self._refusals.count += 1
+            self._refusals.said = str(error)
+            self._check_refusals()
+            raise
+
+    def _check_refusals(self) -> None:
+        """Raises ConfigError where the account was refused so often that trying on harms."""
+        count = self._refusals.count
+        if count >= self._settings.auth_attempts:
+            raise ConfigError(
+                f"{self._refusals.said} (refused {count} times, and not tried again until the "
+                f"camera's settings change, lest it lock the account)"
+            )
 
     async def _run_watched(self, source: Source) -> None:
         try:

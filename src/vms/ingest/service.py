@@ -14,11 +14,11 @@ from vms.common.clock import Clock
 from vms.common.lifecycle import stop_task
 from vms.common.model.camera import Camera, StreamState, StreamStatus
 from vms.common.model.messages import ConfigChanged
-from vms.common.secret import redact
+from vms.common.secret import Secret, redact
 from vms.ingest import metrics
 from vms.ingest.commands import Commands
 from vms.ingest.gate import ConnectGate
-from vms.ingest.puller import Puller, StreamPlan
+from vms.ingest.puller import Puller, Refusals, StreamPlan
 from vms.ingest.settings import IngestSettings
 from vms.ingest.source import Source
 from vms.ingest.sources import make_source
@@ -32,6 +32,7 @@ _LOAD_AGAIN = 5.0
 _STOP_LIMIT = 2.5
 
 Key = tuple[str, str]
+Account = tuple[str, str, Secret]
 
 
 async def run(
@@ -57,6 +58,7 @@ class Ingest:
         self._gate = ConnectGate(settings.connects_at_once, settings.connects_per_second)
         self._pullers: dict[Key, tuple[Puller, asyncio.Task[None]]] = {}
         self._disabled: dict[Key, StreamState] = {}
+        self._refusals: dict[Account, Refusals] = {}
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -107,6 +109,10 @@ class Ingest:
         gone = [key for key, (puller, _) in self._pullers.items() if wanted.get(key) != puller.plan]
         await self._stop(gone)
         self._note_disabled(disabled, [key for key in gone if key not in wanted])
+        accounts = {_account(plan) for plan in wanted.values()}
+        self._refusals = {
+            account: self._refusals.get(account) or Refusals() for account in accounts
+        }
         for key, plan in wanted.items():
             if key not in self._pullers:
                 self._start(key, plan)
@@ -115,7 +121,13 @@ class Ingest:
 
     def _start(self, key: Key, plan: StreamPlan) -> None:
         puller = Puller(
-            plan, partial(self._source, plan), self._bus, self._settings, self._clock, self._gate
+            plan,
+            partial(self._source, plan),
+            self._bus,
+            self._settings,
+            self._clock,
+            self._gate,
+            self._refusals[_account(plan)],
         )
         task = asyncio.create_task(puller.run(), name=f"pull {plan.camera}/{plan.stream}")
         self._pullers[key] = (puller, task)
@@ -169,3 +181,8 @@ class Ingest:
                 for state in self._disabled.values():
                     self._say(state)
             await asyncio.sleep(_TICK)
+
+
+def _account(plan: StreamPlan) -> Account:
+    """Whose refused passwords count together: an account at a camera is locked as a whole."""
+    return plan.camera, plan.username, plan.password
