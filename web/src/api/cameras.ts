@@ -7,14 +7,11 @@ import type {
   OnvifAnswer,
   ProbeAnswer,
   ProbeRequest,
-  StreamState,
 } from './types';
 
 const one = (id: string): string => `/cameras/${encodeURIComponent(id)}`;
 
 export const listCameras = (): Promise<Camera[]> => api.get('/cameras');
-export const listStates = (): Promise<StreamState[]> => api.get('/states');
-export const getCamera = (id: string): Promise<Camera> => api.get(one(id));
 
 export const addCamera = (camera: NewCamera): Promise<Camera> =>
   api.request('POST', '/cameras', { body: camera });

@@ -26,8 +26,8 @@ export interface Track {
   width: number;
   height: number;
   frame_rate: number;
-  clock_rate?: number;
-  channels?: number;
+  clock_rate: number;
+  channels: number;
 }
 
 export interface StreamState {

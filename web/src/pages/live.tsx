@@ -19,8 +19,9 @@ import { cameraList, cameraStatus, failed, loaded, reloadCameras } from '../stat
 import { now } from '../state/page';
 import { recall, remember } from '../state/prefs';
 import { isAdministrator, reachable } from '../state/session';
-import { Dialog, Empty, Loading, Segmented } from '../ui/controls';
+import { Empty, Loading, Segmented } from '../ui/controls';
 import { Icon } from '../ui/icon';
+import { KeyList } from '../ui/keys';
 import { explain } from '../ui/toast';
 
 /** Tiles behind an enlarged one go on for this long, so that a glance costs no reconnect. */
@@ -354,20 +355,5 @@ function KeysHelp(props: { onClose: () => void }) {
     { keys: ['Esc'], text: t('live.keys.escape') },
     { keys: ['?'], text: t('live.keys.help') },
   ];
-  return (
-    <Dialog title={t('live.keys')} onClose={props.onClose}>
-      <dl class="keys">
-        <For each={rows()}>
-          {(row) => (
-            <div>
-              <dt>
-                <For each={row.keys}>{(key) => <kbd>{key}</kbd>}</For>
-              </dt>
-              <dd>{row.text}</dd>
-            </div>
-          )}
-        </For>
-      </dl>
-    </Dialog>
-  );
+  return <KeyList rows={rows()} onClose={props.onClose} />;
 }

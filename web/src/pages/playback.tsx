@@ -29,6 +29,7 @@ import { cameraById, cameraList, failed, loaded, stateOf } from '../state/camera
 import { now } from '../state/page';
 import { Empty, Loading, Segmented } from '../ui/controls';
 import { Icon } from '../ui/icon';
+import { KeyList } from '../ui/keys';
 import { explain, toast } from '../ui/toast';
 
 const SPEEDS = [0.5, 1, 2, 4] as const;
@@ -67,6 +68,9 @@ function Player(props: { camera: Camera }) {
   const [detail, setDetail] = createSignal('');
   const [playing, setPlaying] = createSignal(false);
   const [speed, setSpeed] = createSignal<(typeof SPEEDS)[number]>(1);
+  const [hasSound, setHasSound] = createSignal(false);
+  const [sound, setSound] = createSignal(false);
+  const [help, setHelp] = createSignal(false);
   const [loadedDay, setLoadedDay] = createSignal('');
   let host: HTMLDivElement | undefined;
   let still: HTMLCanvasElement | undefined;
@@ -111,12 +115,14 @@ function Player(props: { camera: Camera }) {
         }
         if (ms >= day().end) openDay(ms, false);
       },
+      onCodecs: (codecs) => setHasSound(/mp4a|opus|flac/i.test(codecs)),
       onGap: (from, to) => {
         toast(t('playback.gap', { from: clock(from), to: clock(to) }));
         setHead(to);
       },
     });
     engine.rate = speed();
+    engine.sound = sound();
   };
 
   const seek = (ms: number) => {
@@ -218,6 +224,10 @@ function Player(props: { camera: Camera }) {
     if (!playing()) toggle(true);
     else choose(SPEEDS[SPEEDS.indexOf(speed()) + by] ?? speed());
   };
+  const toggleSound = () => {
+    setSound(!sound());
+    if (engine) engine.sound = sound();
+  };
   const jump = (ms: number) => {
     const at = head();
     if (at !== undefined) seek(at + ms);
@@ -249,6 +259,8 @@ function Player(props: { camera: Camera }) {
     '=': () => zoom(0.6),
     '-': () => zoom(1 / 0.6),
     '0': () => setView(limits()),
+    m: () => toggleSound(),
+    '?': () => setHelp(true),
   };
   const onKey = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
@@ -279,6 +291,15 @@ function Player(props: { camera: Camera }) {
         <DayPicker camera={props.camera.id} day={day().start} onPick={(ms) => openDay(ms, true)} />
         <span class="grow" />
         <RowPicker rows={rows()} current={props.camera.id} onChange={setRows} />
+        <button
+          type="button"
+          class="btn quiet icon only-wide"
+          aria-label={t('live.keys')}
+          title={`${t('live.keys')} (?)`}
+          onClick={() => setHelp(true)}
+        >
+          <Icon name="keyboard" />
+        </button>
         <Link class="btn" href={`/cameras/${props.camera.id}`} title={t('playback.goLive')}>
           <Icon name="live" />
           {t('playback.live')}
@@ -348,6 +369,14 @@ function Player(props: { camera: Camera }) {
           />
         </div>
         <div class="transport-end">
+          <Show when={hasSound()}>
+            <ToolButton
+              icon={sound() ? 'sound' : 'soundOff'}
+              label={sound() ? t('playback.mute') : t('playback.unmute')}
+              keys="M"
+              onClick={toggleSound}
+            />
+          </Show>
           <Segmented
             label={t('playback.speed')}
             value={speed()}
@@ -406,8 +435,24 @@ function Player(props: { camera: Camera }) {
           </button>
         </div>
       </div>
+      <Show when={help()}>
+        <KeysHelp onClose={() => setHelp(false)} />
+      </Show>
     </div>
   );
+}
+
+function KeysHelp(props: { onClose: () => void }) {
+  const rows = () => [
+    { keys: ['Space', 'K'], text: `${t('playback.play')} / ${t('playback.pause')}` },
+    { keys: ['←', '→'], text: `${t('playback.back10')} / ${t('playback.forward10')}` },
+    { keys: ['J', 'L'], text: t('playback.keys.speed') },
+    { keys: [',', '.'], text: t('playback.keys.frame') },
+    { keys: ['[', ']'], text: `${t('playback.previousSpan')} / ${t('playback.nextSpan')}` },
+    { keys: ['+', '-', '0'], text: t('playback.keys.zoom') },
+    { keys: ['M'], text: t('playback.unmute') },
+  ];
+  return <KeyList rows={rows()} onClose={props.onClose} />;
 }
 
 /** Half a minute before the end while it still grows, else the start of the day's last hour. */

@@ -23,6 +23,8 @@ export interface EnginePorts {
   open(startMs: number, seconds: number, signal: AbortSignal): Promise<PlaybackWindow>;
   onState(state: EngineState, detail: string): void;
   onTime(wallMs: number): void;
+  /** What the footage is made of, as MSE names it. */
+  onCodecs(codecs: string): void;
   /** Nothing was recorded between these; playback went on after it. */
   onGap(fromMs: number, toMs: number): void;
 }
@@ -76,6 +78,10 @@ export class PlaybackEngine {
   set rate(rate: number) {
     this.video.defaultPlaybackRate = rate;
     this.video.playbackRate = rate;
+  }
+
+  set sound(on: boolean) {
+    this.video.muted = !on;
   }
 
   play(): void {
@@ -202,6 +208,7 @@ export class PlaybackEngine {
       this.set('unsupported', found.codecs);
       return;
     }
+    this.ports.onCodecs(found.codecs);
     const buffer = await this.bufferFor(mime, signal);
     buffer.timestampOffset = (found.startMs - this.baseMs) / 1000;
     const reader = found.body.getReader();
