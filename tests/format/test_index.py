@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -147,3 +148,11 @@ def test_no_index_without_a_key_picture() -> None:
     rebuilder.feed(data[:300])
     with pytest.raises(ParseError, match="key picture"):
         rebuilder.finish()
+
+
+def test_the_example_in_the_reference_is_an_index() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "recording-index.md"
+    example = page.read_text().split("```json\n")[1].split("```")[0]
+    index = indexes.parse(example.encode())
+    assert len(index.groups) == 1
+    assert index.end is not None

@@ -12,7 +12,6 @@ both need are kept as two counters, each written by one of them.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 
 from vms.bus.port import Delivery

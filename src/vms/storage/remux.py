@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 
+from vms.common.errors import ParseError
 from vms.common.model.media import Codec, CodecParameters, Medium
-from vms.format import fmp4
+from vms.format import aac, fmp4
 from vms.format.fmp4 import Sample
 
 VIDEO_SCALE = 90_000
 _MOST_HELD_BACK = 16
-_AAC_FRAME = (960, 1024, 2048)
 _AUDIO_SLACK_S = 0.06
 
 
@@ -39,7 +39,7 @@ class Remuxer:
             VIDEO_SCALE if track.medium is Medium.VIDEO else _audio_scale(track) for track in tracks
         ]
         self._lines: list[_Video | _Audio] = [
-            _Video() if track.medium is Medium.VIDEO else _Audio(track.codec, scale)
+            _Video() if track.medium is Medium.VIDEO else _Audio(track, scale)
             for track, scale in zip(tracks, self._scales, strict=True)
         ]
         self._sequence = 0
@@ -116,10 +116,10 @@ class _Audio:
     A recording has times in whole milliseconds; a frame of AAC has a length of its own.
     """
 
-    def __init__(self, codec: Codec, scale: int) -> None:
+    def __init__(self, track: CodecParameters, scale: int) -> None:
         self._slack = int(scale * _AUDIO_SLACK_S)
-        self._aac = codec is Codec.AAC
-        self._frame = 1024 if self._aac else scale // 50
+        self._fixed = _aac_frame(track) if track.codec is Codec.AAC else 0
+        self._frame = self._fixed or scale // 50
         self._expected: int | None = None
         self._previous: int | None = None
         self._timed: list[tuple[int, bytes]] = []
@@ -136,12 +136,8 @@ class _Audio:
         self._expected = at + self._frame
 
     def _learn(self, step: int) -> None:
-        """How long a frame is, from the times of two."""
-        if self._aac:
-            fitting = [length for length in _AAC_FRAME if abs(length - step) < length // 20]
-            self._frame = min(fitting, key=lambda length: abs(length - step), default=self._frame)
-        elif 0 < step <= 6000:
-            # Opus: 2.5 to 120 ms in steps of 2.5 ms.
+        """How long a frame of Opus is: 2.5 to 120 ms, in steps of 2.5 ms."""
+        if not self._fixed and 0 < step <= 6000:
             self._frame = max(120, (step + 60) // 120 * 120)
 
     def take(self, last: bool) -> tuple[int, list[Sample]]:
@@ -157,3 +153,12 @@ class _Audio:
             samples.append(Sample(timed[-1][1], self._frame, True))
             self._timed = []
         return began, samples
+
+
+def _aac_frame(track: CodecParameters) -> int:
+    """Ticks of one frame. HE-AAC is coded at half the rate that it plays at."""
+    try:
+        config = aac.parse_config(track.config)
+    except ParseError:
+        return 1024
+    return max(1, config.frame_samples * track.clock_rate // config.sample_rate)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import structlog
 
 from vms.common.errors import InvalidIdentifier, ParseError, StorageError
-from vms.common.model.media import AccessUnit, CodecParameters, Medium
+from vms.common.model.media import AccessUnit, Codec, CodecParameters, Medium
 from vms.common.model.segment import SegmentRow
 from vms.common.retry import Backoff
 from vms.storage.metrics import SEGMENTS
@@ -230,7 +230,7 @@ class StreamRecorder:
             follows and period != self._period and period * self._period_ns % _HOUR_NS == 0
         )
         self._close_file(key.arrival_ns if follows else None)
-        others = {t: p for t, p in self._known.items() if t != key.track}
+        others = {t: p for t, p in self._known.items() if t != key.track and _complete(p)}
         timeline = Timeline(key, others, self._newest, self._late_ms)
         self._known[key.track] = key.parameters
         file = SegmentFile(
@@ -314,3 +314,8 @@ class StreamRecorder:
             self._close_file(None)
         except (StorageError, ParseError, InvalidIdentifier) as error:
             self._fail(error, 0)
+
+
+def _complete(track: CodecParameters) -> bool:
+    """Whether a decoder could begin; AAC without its configuration is but noise."""
+    return track.codec is not Codec.AAC or bool(track.config)
