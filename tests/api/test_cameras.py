@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.api_server import Api
+from tests.support.api_server import Api, running_api
 from tests.support.catalog_open import HOUR, segment
+from tests.support.postgres import PostgresServer, postgres_server
 
 from vms.api.cameras import slug
 from vms.bus import subjects
@@ -294,3 +297,29 @@ async def test_bad_ranges_are_named(
 async def test_bad_days_are_refused(admin: httpx.AsyncClient, params: dict[str, str]) -> None:
     answer = await admin.get(f"{CAMERAS}/front/recordings/days", params=params)
     assert answer.status_code == 422
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+async def test_text_that_postgresql_cannot_hold_is_no_fault(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    async with (
+        running_api(tmp_path, catalog_url=postgres.url()) as api,
+        api.client("admin") as admin,
+    ):
+        assert (await admin.get(f"{CAMERAS}/front")).status_code == 200
+        assert (await admin.get(f"{CAMERAS}/a%00b")).status_code == 404
+        assert (await admin.get("/api/v1/users/a%00b")).status_code == 422
+        login = {"username": "a\x00b", "password": "a\x00b"}
+        assert (await admin.post("/api/v1/auth/login", json=login)).status_code == 422
+        named = await admin.post(CAMERAS, json=_new(name="a\x00b"))
+        assert named.status_code == 422
+        kept = await admin.post(CAMERAS, json=_new(password="a\x00b"))
+        assert kept.status_code == 201
+        where = _new(streams=[{"name": "main", "url": "rtsp://h/%00"}])
+        assert (await admin.post(CAMERAS, json=where)).status_code == 201

@@ -25,7 +25,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from vms.auth.policy import Permission, Principal
 from vms.auth.services import AuthServices
-from vms.common.errors import NotAuthenticated, NotAuthorized, NotFound
+from vms.common.errors import InvalidIdentifier, NotAuthenticated, NotAuthorized, NotFound
+from vms.common.model.camera import check_id
 
 BAD_MESSAGE = 4400
 NOT_AUTHENTICATED = 4401
@@ -85,9 +86,18 @@ async def authorize(
         policy.require(principal, permission, camera_id)
         return
     if not policy.allows(principal, permission, camera_id) or not (
-        await services.catalog.cameras.exists(camera_id)
+        _is_id(camera_id) and await services.catalog.cameras.exists(camera_id)
     ):
         raise NotFound(f"no camera {camera_id[:60]!r}")
+
+
+def _is_id(camera_id: str) -> bool:
+    # PostgreSQL takes some text (with NUL in it) for an error and not for an unknown id.
+    try:
+        check_id(camera_id)
+    except InvalidIdentifier:
+        return False
+    return True
 
 
 async def principal_from_token(connection: HTTPConnection, token: str) -> Principal:
