@@ -38,8 +38,9 @@ class Result:
     first: int = 0
 
     def text(self, cameras: int) -> str:
+        cpu = median(self.cpu)
         return (
-            f"CPU {median(self.cpu):.1f} % of a core ({median(self.cpu) / cameras:.3f} % a camera), "
+            f"CPU {cpu:.1f} % of a core ({cpu / cameras:.3f} % a camera), "
             f"memory {median(self.memory) / 1e6:.0f} MB, "
             f"{self.counts.pictures} pictures, {self.counts.missing} missing"
         )
