@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from bench.support.stamps import count
 from tests.support.bus_servers import NatsServer
 from tests.support.system import System, wait_for

@@ -26,7 +26,10 @@ ENCODERS = {"h264": ("libx264", Codec.H264), "h265": ("libx265", Codec.H265)}
 
 
 def _gstreamer_is_there() -> bool:
-    check = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+    check = (
+        "import gi; gi.require_version('GstRtspServer', '1.0'); "
+        "from gi.repository import GstRtspServer"
+    )
     try:
         return not subprocess.run(
             [PYTHON, "-c", check], capture_output=True, check=False
@@ -118,7 +121,8 @@ def test_every_picture_is_recorded(tmp_path: Path, codec: str, transport: str) -
     assert numbers(first, ENCODERS[codec][1]) == list(range(PICTURES))
     if probe := shutil.which("ffprobe"):
         done = subprocess.run(
-            [probe, "-v", "warning", "-count_packets", "-show_entries", "stream=nb_read_packets", first],
+            [probe, "-v", "warning", "-count_packets",
+             "-show_entries", "stream=nb_read_packets", first],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert done.stderr == ""
