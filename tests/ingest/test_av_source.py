@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import http.server
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -17,12 +18,14 @@ import av
 import numpy as np
 import pytest
 from tests.support.ingest_rig import QUICK, camera, ingesting
+from tests.support.ingest_tls import self_signed
 
 from vms.common.model.camera import StreamStatus
 from vms.common.model.media import Codec
 from vms.format.annexb import split_length_prefixed
 from vms.ingest.address import parse_address
 from vms.ingest.av_source import AvSource
+from vms.ingest.settings import TlsVerify
 
 RATE = 25
 
@@ -136,8 +139,8 @@ async def test_what_cannot_be_used(tmp_path: Path) -> None:
 
 
 @contextmanager
-def web(root: Path) -> Iterator[str]:
-    """Files over HTTP."""
+def web(root: Path, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Files over HTTP or HTTPS."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -152,10 +155,12 @@ def web(root: Path) -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(Quiet, directory=str(root))
     )
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -180,6 +185,25 @@ async def test_http_and_hls(tmp_path: Path) -> None:
             assert "password" in locked.reason
             assert "does not exist" in missing.reason
             assert not rig.of("evil-m3u8")
+
+
+async def test_https_is_verified_as_asked(tmp_path: Path) -> None:
+    context, authority, _ = self_signed(tmp_path)
+    film(tmp_path / "a.ts", "libx264", audio=False)
+    with web(tmp_path, context) as base:
+        door = camera("door", f"{base}/a.ts")
+        async with ingesting(door) as rig:
+            await rig.units_of("door", 5)
+        full = QUICK.model_copy(update={"tls_verify": TlsVerify.FULL})
+        async with ingesting(door, settings=full) as rig:
+            await rig.status("door", StreamStatus.OFFLINE)
+            assert not rig.units
+        trusting = full.model_copy(update={"tls_ca_file": authority})
+        async with ingesting(door, settings=trusting) as rig:
+            await rig.units_of("door", 5)
+        pinned = QUICK.model_copy(update={"tls_pins": {"127.0.0.1": "0" * 64}})
+        async with ingesting(door, settings=pinned) as rig:
+            assert "full" in (await rig.status("door", StreamStatus.HELD)).reason
 
 
 async def test_password_stays_out_of_errors() -> None:

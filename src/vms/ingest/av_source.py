@@ -8,6 +8,7 @@ are FFmpeg's own options.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from vms.common.errors import (
+    ConfigError,
     ParseError,
     SourceAuthError,
     SourceError,
@@ -31,7 +33,7 @@ from vms.common.model.media import CodecParameters, Medium
 from vms.common.secret import join_credentials
 from vms.ingest.address import Address
 from vms.ingest.av_packets import AvTrack, AvUnit, codec_of
-from vms.ingest.settings import IngestSettings
+from vms.ingest.settings import IngestSettings, TlsVerify
 from vms.ingest.source import SourceStats, UnitSink
 
 _READ_TIMEOUT_US = "5000000"
@@ -77,6 +79,11 @@ class AvSource:
         return ""
 
     async def open(self) -> Sequence[CodecParameters]:
+        if self._address.scheme == "https" and self._address.host in self._settings.tls_pins:
+            raise ConfigError(
+                f"the certificate of {self._address.host} in ingest.tls_pins cannot be checked "
+                f'for https media; remove it and set ingest.tls_verify to "full"'
+            )
         self._thread = threading.Thread(
             target=self._work, name=f"av {self._address.host or self._address.scheme}", daemon=True
         )
@@ -144,6 +151,9 @@ class AvSource:
         }
         if address.path is not None:
             return av.open(str(address.path), options=options, mode="r")
+        if address.scheme == "https" and self._settings.tls_verify is TlsVerify.FULL:
+            authorities = self._settings.tls_ca_file or ssl.get_default_verify_paths().cafile
+            options |= {"tls_verify": "1", "ca_file": str(authorities)}
         url = join_credentials(address.url, address.username, address.password)
         return av.open(url, options=options, mode="r")
 
