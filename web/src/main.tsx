@@ -6,6 +6,8 @@ import './styles/base.css';
 import './styles/controls.css';
 import './styles/shell.css';
 import './styles/live.css';
+import './styles/forms.css';
+import './styles/overlays.css';
 import './styles/pages.css';
 import './styles/playback.css';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { hostOf, splitCredentials } from './camera-add';
-import { emptyDraft, streamsOf, validUrl } from './camera-form';
+import { emptyDraft, streamsOf, validUrl } from '../camera-form';
+import { hostOf, splitCredentials } from './address';
 
 describe('addresses', () => {
   it('finds the host in any form of address', () => {
