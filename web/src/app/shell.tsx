@@ -1,10 +1,11 @@
 /** The frame around every screen: the way about, the account, and the word that the server is gone. */
 
 import { createEffect, createSignal, For, type JSX, onCleanup, Show } from 'solid-js';
+import type { Role } from '../api/types';
 import { type MessageKey, t } from '../i18n';
 import { PasswordDialog } from '../pages/password';
 import { LanguageSwitch } from '../pages/sign-in';
-import { isAdministrator, reachable, signOut, user } from '../state/session';
+import { reachable, signOut, user } from '../state/session';
 import { onOutside } from '../ui/controls';
 import { Icon, type IconName, Logo } from '../ui/icon';
 import { toast } from '../ui/toast';
@@ -14,15 +15,16 @@ interface Place {
   href: string;
   icon: IconName;
   label: MessageKey;
-  administrator?: boolean;
+  /** Who finds something there; the server decides in the end. */
+  roles?: readonly Role[];
 }
 
 const places: Place[] = [
   { href: '/', icon: 'grid', label: 'nav.live' },
   { href: '/playback', icon: 'history', label: 'nav.playback' },
   { href: '/cameras', icon: 'camera', label: 'nav.cameras' },
-  { href: '/users', icon: 'users', label: 'nav.users', administrator: true },
-  { href: '/system', icon: 'system', label: 'nav.system' },
+  { href: '/users', icon: 'users', label: 'nav.users', roles: ['administrator'] },
+  { href: '/system', icon: 'system', label: 'nav.system', roles: ['administrator', 'operator'] },
 ];
 
 const isHere = (href: string): boolean =>
@@ -38,7 +40,11 @@ export function Shell(props: { children: JSX.Element }) {
         <div class="logo">
           <Logo />
         </div>
-        <For each={places.filter((place) => !place.administrator || isAdministrator())}>
+        <For
+          each={places.filter(
+            (place) => !place.roles || place.roles.includes(user()?.role ?? 'viewer'),
+          )}
+        >
           {(place) => (
             <Link
               class="rail-item"

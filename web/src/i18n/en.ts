@@ -277,9 +277,9 @@ export const en = {
   'role.administrator': 'Administrator',
   'role.administrator.lead': 'May do everything',
   'role.operator': 'Operator',
-  'role.operator.lead': 'Watches, plays back and exports the granted cameras',
+  'role.operator.lead': 'Watches, plays back and exports the granted cameras; sees the system page',
   'role.viewer': 'Viewer',
-  'role.viewer.lead': 'Watches the granted cameras live',
+  'role.viewer.lead': 'Watches the granted cameras, live and recorded',
 
   'system.title': 'System',
   'system.process': 'This process',

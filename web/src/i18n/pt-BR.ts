@@ -278,9 +278,9 @@ export const ptBR: Catalogue = {
   'role.administrator': 'Administrador',
   'role.administrator.lead': 'Pode fazer tudo',
   'role.operator': 'Operador',
-  'role.operator.lead': 'Vê ao vivo, reproduz e exporta as câmeras liberadas',
+  'role.operator.lead': 'Vê, reproduz e exporta as câmeras liberadas; vê a página do sistema',
   'role.viewer': 'Observador',
-  'role.viewer.lead': 'Vê ao vivo as câmeras liberadas',
+  'role.viewer.lead': 'Vê as câmeras liberadas, ao vivo e gravadas',
 
   'system.title': 'Sistema',
   'system.process': 'Este processo',
