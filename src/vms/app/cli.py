@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 
@@ -12,6 +13,7 @@ from vms.app.cli_run import doctor, run, settings
 from vms.common.errors import VmsError
 from vms.common.secret import redact
 from vms.simulator.cli import simulate
+from vms.telemetry import logs
 
 app = typer.Typer(
     name="vms",
@@ -36,13 +38,27 @@ def show_version() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Errors of the project end with status 1 and one line, never a trace."""
+    _hold_standard_streams()
     try:
         app(args=arguments)
     except VmsError as error:
+        logs.drain()
         typer.echo(f"vms: {redact(str(error))}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _hold_standard_streams() -> None:
+    """Open those that were closed: a socket that got the number of one would be taken for it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
 
 
 def run_ingest() -> None:

@@ -13,6 +13,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from vms.app.data_dir import make_data_dir
 from vms.app.settings import Settings, read_settings
 from vms.catalog.open import open_catalog
 from vms.catalog.port import Catalog
@@ -41,7 +42,7 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
 
 @asynccontextmanager
 async def opened_catalog(settings: Settings) -> AsyncIterator[Catalog]:
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    make_data_dir(settings.data_dir)
     catalog = await open_catalog(settings.catalog_url, settings.data_dir)
     try:
         yield catalog

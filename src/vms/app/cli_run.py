@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,6 @@ from vms.app.cli_common import ConfigOption, DataDirOption, common_settings, con
 from vms.app.doctor import examine
 from vms.app.node import NodeRunner
 from vms.app.roles import ROLES, build_services, check_roles
-from vms.app.settings import Settings
 from vms.telemetry import logs
 
 _ROLE_HELP = f"Roles of this process ({', '.join(ROLES)}); none: all of them."
@@ -45,7 +43,7 @@ def run(
         },
     )
     chosen = check_roles(roles or list(ROLES), settings)
-    _configure_logs(settings)
+    logs.configure(settings.log.level, json=settings.log.json_lines)
     runner = NodeRunner(settings, chosen)
     run_async(runner.run(build_services))
 
@@ -64,10 +62,3 @@ def settings(
     """Show every setting with its value; secrets are not shown."""
     tree = common_settings(config or file, data_dir)
     console.print_json(tree.model_dump_json())
-
-
-def _configure_logs(settings: Settings) -> None:
-    as_json = settings.log.json_lines
-    if as_json is None:
-        as_json = not sys.stderr.isatty()
-    logs.configure(settings.log.level, json=as_json)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 from fastapi import APIRouter
 
+from vms.app.data_dir import holding, make_data_dir
 from vms.app.settings import Settings
 from vms.app.watch import watch_cameras
 from vms.bus.connect import open_bus
@@ -19,7 +20,7 @@ from vms.bus.port import Bus
 from vms.catalog.open import open_catalog
 from vms.catalog.port import Catalog
 from vms.common.clock import Clock, SystemClock
-from vms.common.lifecycle import keep_running
+from vms.common.lifecycle import keep_running, stop_task
 
 log = structlog.get_logger(__name__)
 
@@ -64,8 +65,10 @@ class NodeRunner:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
         async with AsyncExitStack() as stack:
-            node = await self._open(stack)
-            services = await build(node)
+            services = await self._started(stack, build)
+            if services is None:
+                log.info("stopped while starting")
+                return
             tasks = {
                 service: asyncio.create_task(
                     keep_running(service.name, service.run), name=service.name
@@ -77,9 +80,29 @@ class NodeRunner:
             log.info("node stopping")
             await _stop_in_order(tasks)
 
+    async def _started(
+        self, stack: AsyncExitStack, build: Callable[[Node], Awaitable[list[Service]]]
+    ) -> list[Service] | None:
+        """What to run; None where it was told to stop before it had started."""
+
+        async def start() -> list[Service]:
+            return await build(await self._open(stack))
+
+        starting = asyncio.create_task(start(), name="start")
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                return starting.result()
+            return None
+        finally:
+            stopped.cancel()
+            await stop_task(starting, _STOP_LIMIT)
+
     async def _open(self, stack: AsyncExitStack) -> Node:
         settings = self._settings
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        make_data_dir(settings.data_dir)
+        stack.enter_context(holding(settings.data_dir, self._roles))
         bus = await open_bus(settings.bus)
         stack.push_async_callback(bus.close)
         catalog = await open_catalog(settings.catalog_url, settings.data_dir)

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 
+import structlog
 import typer
 from fastapi import APIRouter
 
@@ -28,6 +29,8 @@ from vms.storage.service import StorageService
 from vms.stream import routes as stream_routes
 from vms.stream.service import StreamService
 from vms.telemetry import metrics
+
+log = structlog.get_logger(__name__)
 
 FIRST, MIDDLE, LAST = 0, 1, 2
 """When a service stops: what brings media first, what answers people last."""
@@ -134,11 +137,16 @@ async def _http(node: Node, routers: Sequence[APIRouter]) -> list[Service]:
 
 def _tell(address: str, password: str | None) -> None:
     """What the person who starts it must know; the password is shown this once."""
-    if password is not None:
-        typer.echo(f"\n  user:     {FIRST_USER}\n  password: {password}   (shown only now)")
-    if not (WEB_DIR / "index.html").exists():
-        typer.echo("  the web client is not built: make web", err=True)
-    typer.echo(f"\n  VMS is at {address}   (Ctrl-C stops it)\n")
+    try:
+        if password is not None:
+            typer.echo(f"\n  user:     {FIRST_USER}\n  password: {password}   (shown only now)")
+        if not (WEB_DIR / "index.html").exists():
+            typer.echo("  the web client is not built: make web", err=True)
+        typer.echo(f"\n  VMS is at {address}   (Ctrl-C stops it)\n")
+    except OSError as error:
+        log.warning("standard output cannot be written to", error=error.strerror, address=address)
+        if password is not None:
+            log.warning(f"nobody saw the first password; set one: vms user password {FIRST_USER}")
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 
@@ -45,7 +46,7 @@ async def keep_running(
             await asyncio.sleep(delay)
 
 
-async def stop_task(task: asyncio.Task[None] | None, limit: float = 5.0) -> None:
+async def stop_task(task: asyncio.Task[Any] | None, limit: float = 5.0) -> None:
     """Cancel `task` and wait for its end, at most `limit` seconds."""
     if task is None or task.done():
         return

@@ -1,7 +1,8 @@
 """Logs: one line per event on standard error, for people or for programs.
 
 Credentials in addresses and values under keys such as `password` never get out, and an
-error that repeats is written at most once a second, with a count.
+error that repeats is written at most once a second, with a count. What is written to
+standard error goes there by a thread (see `outlet`): logging neither blocks nor raises.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from vms.telemetry.outlet import Outlet
+
 HIDDEN = "***"
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -28,6 +31,8 @@ _AUTH_VALUE = re.compile(r"\b((?i:basic|bearer))\s+(?=\S*[0-9A-Z=])[A-Za-z0-9+/=
 _MAX_DEPTH = 5
 _WINDOW_S = 1.0
 _MAX_KEPT = 1000
+_STANDARD_ERROR = 2
+_outlet = Outlet(_STANDARD_ERROR)
 
 
 def configure(level: str = "info", json: bool | None = None, stream: TextIO | None = None) -> None:
@@ -38,8 +43,10 @@ def configure(level: str = "info", json: bool | None = None, stream: TextIO | No
     """
     if level.lower() not in LEVELS:
         raise ValueError(f"log level {level!r} must be one of {', '.join(LEVELS)}")
-    target = stream or sys.stderr
-    as_json = not target.isatty() if json is None else json
+    target: Any = stream or _outlet
+    shown_to = stream or sys.stderr
+    on_terminal = shown_to is not None and shown_to.isatty()
+    as_json = not on_terminal if json is None else json
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -52,7 +59,7 @@ def configure(level: str = "info", json: bool | None = None, stream: TextIO | No
     renderer: Processor = (
         structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=target.isatty())
+        else structlog.dev.ConsoleRenderer(colors=on_terminal)
     )
     structlog.configure(
         processors=[
@@ -80,9 +87,14 @@ def configure(level: str = "info", json: bool | None = None, stream: TextIO | No
     root.handlers = [handler]
     root.setLevel(threshold)
     # Libraries that tell every small step, at a level that hides what matters.
-    for name in ("httpx", "httpcore", "asyncio", "websockets", "nats"):
+    for name in ("httpx", "httpcore", "asyncio", "websockets", "nats", "alembic"):
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
     logging.captureWarnings(True)
+
+
+def drain() -> None:
+    """Wait a moment for what was logged to be written, before something else is said."""
+    _outlet.drain()
 
 
 def redact_text(text: str) -> str:
@@ -163,7 +175,7 @@ class Repeats:
 class _NamedLoggers:
     """Makes loggers that know the name given to `structlog.get_logger`."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def __call__(self, *args: Any) -> _NamedLogger:
@@ -171,7 +183,7 @@ class _NamedLoggers:
 
 
 class _NamedLogger(structlog.WriteLogger):
-    def __init__(self, stream: TextIO, name: str) -> None:
+    def __init__(self, stream: Any, name: str) -> None:
         super().__init__(stream)
         self.name = name
 
