@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
@@ -11,6 +12,7 @@ from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from vms.api.problems import problem
 from vms.api.settings import ApiSettings
@@ -66,7 +68,9 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            # A client that leaves before it has said who it is concerns nobody.
+            with contextlib.suppress(WebSocketDisconnect):
+                await self._app(scope, receive, send)
             return
         answer = _Answer(scope, send)
         try:

@@ -173,6 +173,10 @@ class ProbeAnswer(BaseModel):
     ok: bool = True
     tracks: list[TrackModel] = []
     server: str = ""
+    tls_fingerprint: str = Field(
+        default="", description="SHA-256 of its certificate, for the setting ingest.tls_pins."
+    )
+    note: str = Field(default="", description="What is not as it should be, a sentence for people.")
     snapshot_jpeg_base64: str | None = None
     elapsed_ms: float = 0.0
 

@@ -27,6 +27,7 @@ from vms.common.config import ENV_CAMERA_PASSWORD
 from vms.common.errors import ConfigError
 from vms.common.model.camera import Camera, RecordingMode, StreamConfig, Transport, check_id, slug
 from vms.common.secret import Secret, split_credentials
+from vms.ingest.address import parse_address
 from vms.ingest.discovery import discover as find_devices
 from vms.ingest.probe import ProbeResult, probe
 
@@ -79,6 +80,9 @@ def add(
     data_dir: DataDirOption = None,
 ) -> None:
     """Add a camera."""
+    settings = common_settings(config, data_dir)
+    for given in filter(None, (url, sub)):
+        parse_address(given, settings.ingest)
     address, user, secret = _credentials(url, username, password)
     recording = RecordingMode.CONTINUOUS if record else RecordingMode.OFF
     streams = [StreamConfig("main", address, transport, recording)]
@@ -93,7 +97,7 @@ def add(
             await catalog.cameras.add(camera)
             console.print(f"added {camera.id}; try it with: vms camera test {camera.id}")
 
-    run_async(work(common_settings(config, data_dir)))
+    run_async(work(settings))
 
 
 @app.command()
@@ -190,7 +194,10 @@ def _switch(camera_id: str, on: bool, config: Path | None, data_dir: Path | None
 
 
 def _credentials(url: str, username: str, password: str | None) -> tuple[str, str, Secret]:
-    address, in_url, secret = split_credentials(url)
+    try:
+        address, in_url, secret = split_credentials(url)
+    except ValueError:
+        address, in_url, secret = "", "", Secret("")
     if "://" not in address:
         raise ConfigError(f"{url!r} is no address; it should look like rtsp://10.0.0.5:554/stream1")
     user = username or in_url
@@ -206,3 +213,5 @@ def _print_probe(stream: StreamConfig, result: ProbeResult) -> None:
         size = f" {track.width}x{track.height}" if track.width else ""
         rate = f" at {track.frame_rate:g} pictures/s" if track.frame_rate else ""
         console.print(f"{stream.name}: {track.codec}{size}{rate}", highlight=False)
+    if result.note:
+        console.print(f"{stream.name}: {result.note}", highlight=False)

@@ -9,6 +9,7 @@ import typer
 
 from vms.app.cli_common import ConfigOption, DataDirOption, common_settings, console, run_async
 from vms.app.doctor import examine
+from vms.app.limits import raise_file_limit
 from vms.app.node import NodeRunner
 from vms.app.roles import ROLES, build_services, check_roles
 from vms.telemetry import logs
@@ -44,6 +45,7 @@ def run(
     )
     chosen = check_roles(roles or list(ROLES), settings)
     logs.configure(settings.log.level, json=settings.log.json_lines)
+    raise_file_limit()
     runner = NodeRunner(settings, chosen)
     run_async(runner.run(build_services))
 

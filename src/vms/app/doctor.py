@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import shutil
 import tempfile
 import time
@@ -17,6 +16,7 @@ import av
 
 from vms.app import http
 from vms.app.cli_common import console, opened_catalog, progress
+from vms.app.limits import raise_file_limit
 from vms.app.settings import Settings
 from vms.app.web import WEB_DIR
 from vms.bus.connect import open_bus
@@ -71,11 +71,10 @@ async def _machine(_: Settings) -> list[Finding]:
 
 def _look_at_machine() -> list[Finding]:
     findings = []
-    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files < _FILES_WANTED <= most:
-        findings.append(
-            Finding(Verdict.WARNING, f"only {files} open files allowed", "ulimit -n 65536")
-        )
+    files = raise_file_limit()
+    if 0 <= files < _FILES_WANTED:
+        todo = "as root: ulimit -Hn 65536; for a service: LimitNOFILE=65536"
+        findings.append(Finding(Verdict.WARNING, f"only {files} open files allowed", todo))
     else:
         findings.append(Finding(Verdict.GOOD, f"{files} open files allowed"))
     buffer = int(Path("/proc/sys/net/core/rmem_max").read_text())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vms.app.settings import HttpSettings
 from vms.common.errors import ConfigError
@@ -19,6 +22,9 @@ log = structlog.get_logger(__name__)
 
 _BACKLOG = 512
 _GRACE_SECONDS = 2
+_HEAD_SECONDS = 10.0
+"""How long a connection may take to send the head of a request."""
+_MOST_CONNECTIONS = 4096
 
 
 def listen(settings: HttpSettings) -> socket.socket:
@@ -55,6 +61,47 @@ def address(server: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def most_connections() -> int:
+    """How many clients may be connected: half of the files we may open are for the rest."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_CONNECTIONS if files < 0 else min(_MOST_CONNECTIONS, files // 2)
+
+
+class _Connection(H11Protocol):
+    """Does not wait for ever for a request, and is one of a limited number.
+
+    Uvicorn's own limits begin with the first whole request; who never sends one would keep
+    a connection for as long as it likes.
+    """
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+            log.warning("too many connections, one is refused", most=self.limit_concurrency)
+            transport.abort()
+            return
+        self._wait_for_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        super().connection_lost(exc)
+
+    def _wait_for_request(self) -> None:
+        self._patience = self.loop.call_later(_HEAD_SECONDS, self._look, self.cycle)
+
+    def _look(self, seen: Any) -> None:
+        cycle: Any = self.cycle
+        if self.transport.is_closing() or self not in self.connections:
+            return
+        if cycle is seen and (cycle is None or cycle.response_complete):
+            self.transport.abort()
+        else:
+            self._wait_for_request()
+
+
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -70,6 +117,8 @@ async def serve(app: FastAPI, server: socket.socket) -> None:
         access_log=False,
         server_header=False,
         lifespan="off",
+        http=_Connection,
+        limit_concurrency=most_connections(),
         ws="websockets-sansio",
         ws_max_size=1 << 16,
         # Video does not get smaller, and each viewer would cost its own compression.

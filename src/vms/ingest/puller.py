@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -245,9 +246,12 @@ class Puller:
     def _notice(self) -> str:
         """What a person should know of a stream that comes."""
         without = self._feed.without_key_ns() / _NS
-        if without > self._settings.key_frame_notice:
+        notice = self._settings.key_frame_notice
+        if without > notice:
+            # In steps that double: each is told and logged, and there are few of them.
+            step = notice * 2 ** int(math.log2(without / notice))
             return (
-                f"no key frame for {int(without) // 5 * 5} s; it cannot be shown or recorded "
+                f"no key frame for more than {step:g} s; it cannot be shown or recorded "
                 f"before one comes: set a shorter key frame interval in the camera"
             )
         return self._meter.stats.note

@@ -168,7 +168,7 @@ class RtspConnection(asyncio.Protocol):
             self.fail(
                 SourceProtocolError(
                     f"{self._where} is not an RTSP server: it answers with "
-                    f"{data[:24]!r}; check host and port"
+                    f"{_quoted(data)}; check host and port"
                 )
             )
             return False
@@ -251,3 +251,11 @@ def connect_error(address: Address, error: Exception) -> SourceError:
         return SourceProtocolError(f"{where} closed the connection at once; check host and port")
     said = (error.strerror if isinstance(error, OSError) else "") or str(error) or "unknown cause"
     return SourceUnreachable(f"{where} cannot be reached: {said}; check address and network")
+
+
+def _quoted(data: bytes) -> str:
+    """The begin of an answer for people; what is no text is the same whatever it is."""
+    line = data[:24].partition(b"\r")[0].partition(b"\n")[0]
+    if line.isascii() and line.decode("ascii").isprintable():
+        return f"'{line.decode('ascii')}'"
+    return "bytes that are no text"

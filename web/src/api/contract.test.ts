@@ -103,6 +103,8 @@ const schemas: Record<string, string[]> = {
     ok: true,
     tracks: true,
     server: true,
+    tls_fingerprint: true,
+    note: true,
     snapshot_jpeg_base64: true,
     elapsed_ms: true,
   }),

@@ -96,6 +96,8 @@ export interface ProbeAnswer {
   ok: boolean;
   tracks: Track[];
   server: string;
+  tls_fingerprint: string;
+  note: string;
   snapshot_jpeg_base64: string | null;
   elapsed_ms: number;
 }
