@@ -24,6 +24,9 @@ MARKER = 0xA5C3
 
 LIGHT = 235
 DARK = 16
+DIM = 96
+"""Light cells of cameras that people look at: twice the contrast that a reader asks for."""
+
 _MIN_CONTRAST = 40.0
 
 STAMP_UUID = bytes.fromhex("a1d36c2e7b854f19b6e25d0c94f8e7a3")
@@ -67,13 +70,14 @@ def bar_height(width: int) -> int:
     return round(ROWS * width / COLUMNS)
 
 
-def draw_stamp(luma: Luma, number: int, wall_ms: int) -> None:
+def draw_stamp(luma: Luma, number: int, wall_ms: int, light: int = LIGHT) -> None:
     """Write the bar over the top of `luma` (height x width, uint8), in place.
 
     `number` is taken modulo 2**32, `wall_ms` modulo 2**48. Needs at least 64 x 2 pixels.
+    `light` is the luma of the cells that are 1.
     """
     width = luma.shape[1]
-    levels = _levels(number, wall_ms)
+    levels = _levels(number, wall_ms, light)
     columns, edge, bottom = _layout(width)
     luma[:edge] = levels[0][columns]
     luma[edge:bottom] = levels[1][columns]
@@ -101,11 +105,11 @@ def read_stamp(luma: Luma) -> Stamp | None:
     return Stamp(number, int.from_bytes(wall, "big"))
 
 
-def _levels(number: int, wall_ms: int) -> Luma:
+def _levels(number: int, wall_ms: int, light: int) -> Luma:
     body = _BODY.pack(number & 0xFFFFFFFF, (wall_ms & (2**48 - 1)).to_bytes(6, "big"))
     raw = MARKER.to_bytes(2, "big") + body + zlib.crc32(body).to_bytes(4, "big")
     bits = np.unpackbits(np.frombuffer(raw, np.uint8)).reshape(ROWS, COLUMNS)
-    return (bits * np.uint8(LIGHT - DARK) + np.uint8(DARK)).astype(np.uint8)
+    return (bits * np.uint8(light - DARK) + np.uint8(DARK)).astype(np.uint8)
 
 
 @lru_cache(maxsize=32)

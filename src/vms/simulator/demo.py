@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vms.common.model.media import Codec
+from vms.common.stamp import DIM
 from vms.simulator.gallery import VIEWS
 from vms.simulator.server import Simulator
 from vms.simulator.sources import Scene
@@ -37,4 +38,5 @@ def _scene(view: str, title: str, width: int, height: int, fps: float, bitrate: 
         gop=round(2 * fps),
         view=view,
         title=title,
+        stamp_light=DIM,
     )

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vms.common.stamp import bar_height, draw_stamp
+from vms.common.stamp import LIGHT, bar_height, draw_stamp
 from vms.simulator import raster, sprites
 from vms.simulator.encode import Picture, new_picture
 from vms.simulator.font import text_mask
@@ -37,6 +37,7 @@ class Renderer:
 
     `grain` is the deviation of the noise that changes from picture to picture: in a
     strip that wanders if `everywhere` is False (cheap to encode), else all over.
+    `stamp_light` is the luma of the stamp's light cells.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Renderer:
         *,
         grain: float = 2.0,
         everywhere: bool = False,
+        stamp_light: int = LIGHT,
     ) -> None:
         self._view: View = view_named(view)
         self._width, self._height = width, height
@@ -61,6 +63,7 @@ class Renderer:
         noise = rng.normal(0, max(grain, 0.01), (6, rows, width)).round()
         self._noise: NDArray[np.int16] = noise.astype(np.int16)
         self._everywhere = everywhere
+        self._stamp_light = stamp_light
         self._count = 0
         self._text_scale = max(1, round(height / 260))
         self._texts: dict[str, Sprite] = {}
@@ -78,7 +81,7 @@ class Renderer:
         for mover, spot in sorted(placed, key=lambda pair: -pair[1].z):
             self._place(mover, spot)
         self._label(wall_ns)
-        draw_stamp(self.picture.y, number, wall_ns // 1_000_000)
+        draw_stamp(self.picture.y, number, wall_ns // 1_000_000, self._stamp_light)
         self._count += 1
         return self.picture
 
@@ -135,11 +138,8 @@ class Renderer:
     def _label(self, wall_ns: int) -> None:
         clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall_ns // 1_000_000_000))
         gap = 4 * self._text_scale
-        for text, right in ((self._title, False), (clock, True)):
-            sprite = self._text(text)
-            high, wide = sprite.y.shape
-            top = bar_height(self._width) + gap if right else self._height - high - gap
-            self._blend(sprite, self._width - wide - gap if right else gap, top)
+        sprite = self._text(f"{clock}  {self._title}")
+        self._blend(sprite, gap, bar_height(self._width) + gap)
 
     def _text(self, text: str) -> Sprite:
         found = self._texts.get(text)

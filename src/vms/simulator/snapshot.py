@@ -9,8 +9,9 @@ import av
 import av.error
 
 from vms.common.errors import ConfigError
+from vms.common.stamp import LIGHT
 from vms.simulator.render import Renderer
-from vms.simulator.sources import File, Source
+from vms.simulator.sources import File, Scene, Source
 
 
 def snapshot(source: Source) -> bytes:
@@ -28,7 +29,8 @@ def snapshot(source: Source) -> bytes:
 
 def _of_scene(source: Source) -> av.VideoFrame:
     assert not isinstance(source, File)
-    renderer = Renderer(source.view, source.width, source.height, source.title)
+    light = source.stamp_light if isinstance(source, Scene) else LIGHT
+    renderer = Renderer(source.view, source.width, source.height, source.title, stamp_light=light)
     return renderer.draw(0, time.time_ns()).frame
 
 

@@ -13,6 +13,7 @@ import av.error
 
 from vms.common.errors import ConfigError, ParseError
 from vms.common.model.media import Codec, CodecParameters
+from vms.common.stamp import LIGHT
 from vms.format import h264, h265
 from vms.format.annexb import split_annexb, split_length_prefixed
 from vms.simulator.encode import PARAMETER_SETS, Encoded, Encoder, Encoding
@@ -28,11 +29,13 @@ _LOOP_GRAIN = 6.0
 class Scene(Encoding):
     """A scene drawn and encoded as it is sent; cameras with an equal one share the encoder.
 
-    `view` is a name of `scenery.VIEWS`; `title` is burnt in (the view's name if empty).
+    `view` is a name of `scenery.VIEWS`; `title` is burnt in (the view's name if empty);
+    `stamp_light` is the luma of the stamp's light cells.
     """
 
     view: str = "parking"
     title: str = ""
+    stamp_light: int = LIGHT
 
     def __post_init__(self) -> None:
         Encoding.__post_init__(self)

@@ -90,7 +90,9 @@ class Studio:
 
     def _draw_and_encode(self) -> None:
         scene = self.scene
-        renderer = Renderer(scene.view, scene.width, scene.height, scene.title)
+        renderer = Renderer(
+            scene.view, scene.width, scene.height, scene.title, stamp_light=scene.stamp_light
+        )
         encoder = Encoder(scene)
         captured: dict[int, int] = {}
         step = _SECOND / scene.fps

@@ -241,7 +241,7 @@ export const en = {
   'playback.loading': 'Loading…',
   'playback.unsupported': 'This browser cannot play the recording ({codec}).',
   'playback.unsupported.hint': 'Record the H.264 sub stream too, or use another browser.',
-  'playback.addCamera': 'Add to the timeline',
+  'playback.addCamera': 'Add a camera',
   'playback.removeCamera': 'Take {name} off the timeline',
   'playback.recorded': 'Recorded: {value}',
 
@@ -254,7 +254,7 @@ export const en = {
   'users.access.none': 'No cameras',
   'users.access.n_one': '{count} camera',
   'users.access.n_other': '{count} cameras',
-  'users.access.admin': 'All (administrator)',
+  'users.access.admin': 'All cameras',
   'users.password': 'Password',
   'users.password.new': 'New password',
   'users.password.new.hint': 'Leave empty to keep the present one.',

@@ -242,7 +242,7 @@ export const ptBR: Catalogue = {
   'playback.loading': 'Carregando…',
   'playback.unsupported': 'Este navegador não toca a gravação ({codec}).',
   'playback.unsupported.hint': 'Grave também o sub stream H.264 ou use outro navegador.',
-  'playback.addCamera': 'Pôr na linha do tempo',
+  'playback.addCamera': 'Mais uma câmera',
   'playback.removeCamera': 'Tirar {name} da linha do tempo',
   'playback.recorded': 'Gravado: {value}',
 
@@ -255,7 +255,7 @@ export const ptBR: Catalogue = {
   'users.access.none': 'Nenhuma câmera',
   'users.access.n_one': '{count} câmera',
   'users.access.n_other': '{count} câmeras',
-  'users.access.admin': 'Todas (administrador)',
+  'users.access.admin': 'Todas as câmeras',
   'users.password': 'Senha',
   'users.password.new': 'Nova senha',
   'users.password.new.hint': 'Deixe vazio para manter a atual.',

@@ -75,28 +75,30 @@ export function LiveTile(props: TileProps) {
         }}
       />
       <Overlay camera={props.camera} view={view()} want={props.want} />
-      <div class="tile-top">
-        <Show when={state() === 'playing' && view()?.rung}>
-          {(rung) => (
-            <>
-              <Show when={view()?.delayMs !== undefined}>
-                <span class="chip num" title={t('live.delay.label')}>
-                  {delayText(view())} ms
+      <div class="tile-frame" style={{ '--ratio': shape(props.camera.id, view()) }}>
+        <div class="tile-top">
+          <Show when={state() === 'playing' && view()?.rung}>
+            {(rung) => (
+              <>
+                <Show when={view()?.delayMs !== undefined}>
+                  <span class="chip num" title={t('live.delay.label')}>
+                    {delayText(view())} ms
+                  </span>
+                </Show>
+                <span class={`chip ${rung().transport}`}>
+                  {rung().transport === 'webrtc' ? 'WebRTC' : 'MSE'}
                 </span>
-              </Show>
-              <span class={`chip ${rung().transport}`}>
-                {rung().transport === 'webrtc' ? 'WebRTC' : 'MSE'}
-              </span>
-            </>
-          )}
-        </Show>
-      </div>
-      <div class="tile-bottom">
-        <span class={`dot ${toneOf(state())}`} title={t(stateKey(state()))} />
-        <span class="tile-name truncate">{props.camera.name}</span>
-        <span class="tile-facts num truncate">{facts(props.camera.id, view(), props.roomy)}</span>
-        <span class="grow" />
-        <span class="tile-actions">{props.actions}</span>
+              </>
+            )}
+          </Show>
+        </div>
+        <div class="tile-bottom">
+          <span class={`dot ${toneOf(state())}`} title={t(stateKey(state()))} />
+          <span class="tile-name truncate">{props.camera.name}</span>
+          <span class="tile-facts num truncate">{facts(props.camera.id, view(), props.roomy)}</span>
+          <span class="grow" />
+          <span class="tile-actions">{props.actions}</span>
+        </div>
       </div>
     </div>
   );
@@ -106,6 +108,14 @@ const videoTrack = (camera: string, stream: string) => videoOf(stateOf(camera, s
 
 const delayText = (view: View | undefined): string | undefined =>
   view?.delayMs === undefined ? undefined : String(Math.round(view.delayMs));
+
+/** Width by height of what is shown, so that what is written stands in the picture, not across
+    its edge. Upright pictures leave too little room: there it stands in the tile. */
+function shape(camera: string, view: View | undefined): number | undefined {
+  const track = videoTrack(camera, view?.rung?.stream ?? 'main');
+  const ratio = (view?.width || track?.width || 0) / (view?.height || track?.height || 1);
+  return ratio >= 1 ? ratio : undefined;
+}
 
 /** 'H.264 · 1920×1080 · 25 fps', as far as it is known and there is room. */
 function facts(camera: string, view: View | undefined, roomy: boolean): string {

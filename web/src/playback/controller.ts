@@ -10,16 +10,7 @@ import { stateOf } from '../state/cameras';
 import { toast } from '../ui/toast';
 import { type EngineState, PlaybackEngine } from './engine';
 import { chooseStream, createFootage, startingPoint } from './footage';
-import {
-  clampView,
-  dayOf,
-  follow,
-  HOUR,
-  spanAfter,
-  spanBefore,
-  type View,
-  zoomAt,
-} from './timeline';
+import { dayOf, follow, spanAfter, spanBefore, type View, viewAround, zoomAt } from './timeline';
 
 export const SPEEDS = [0.5, 1, 2, 4] as const;
 export type Speed = (typeof SPEEDS)[number];
@@ -121,7 +112,7 @@ export function createPlayback(camera: () => Camera, wish: number | undefined, d
     const to = firstWish ?? (last && startingPoint(last, Date.now()));
     firstWish = undefined;
     if (to === undefined) return;
-    setView(clampView({ start: to - 2 * HOUR, end: to + HOUR }, day()));
+    setView(viewAround(to, own(), day()));
     seek(to);
   };
 

@@ -19,6 +19,7 @@ import {
   spanAt,
   spanBefore,
   ticks,
+  viewAround,
   xOf,
   zoomAt,
 } from './timeline';
@@ -66,6 +67,26 @@ describe('zoom and pan', () => {
     expect(turned.start).toBeCloseTo(8.89 * HOUR, 0);
     expect(length(turned)).toBe(HOUR);
     expect(follow(view, 2 * HOUR, day).start).toBeCloseTo(1.9 * HOUR, 0);
+  });
+});
+
+describe('the first look', () => {
+  const at = 10 * HOUR;
+
+  it('shows three hours of a long recording', () => {
+    const view = viewAround(at, [{ start: 0, end: at }], day);
+    expect(view).toEqual({ start: at - 2 * HOUR, end: at + HOUR });
+  });
+
+  it('goes close to a short one, but not closer than six minutes', () => {
+    const short = viewAround(at, [{ start: at - 20 * MINUTE, end: at }], day);
+    expect(short).toEqual({ start: at - 25 * MINUTE, end: at + 12.5 * MINUTE });
+    const tiny = viewAround(at, [{ start: at - SECOND, end: at }], day);
+    expect(length(tiny)).toBe(6 * MINUTE);
+  });
+
+  it('stays in the day', () => {
+    expect(viewAround(SECOND, [], day).start).toBe(0);
   });
 });
 

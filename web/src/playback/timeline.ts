@@ -47,6 +47,13 @@ export function panBy(view: View, ms: number, limits: View): View {
   return clampView({ start: view.start + ms, end: view.end + ms }, limits);
 }
 
+/** A first look at `at`: three hours, or closer where less than that was recorded before it. */
+export function viewAround(at: number, spans: readonly Span[], limits: View): View {
+  const first = spans.find((span) => span.end > at - 2 * HOUR)?.start ?? at;
+  const back = Math.min(2 * HOUR, Math.max(4 * MINUTE, (at - first) * 1.25));
+  return clampView({ start: at - back, end: at + back / 2 }, limits);
+}
+
 /** Keep a playing `head` in sight: turn the page when it nears the right edge. */
 export function follow(view: View, head: number, limits: View): View {
   const margin = length(view) * 0.04;

@@ -182,9 +182,7 @@ function TestResult(props: { tested: Tested }) {
         <Show when={props.tested.error} fallback={<p class="num">{facts()}</p>}>
           <p class="error-text">{props.tested.error}</p>
         </Show>
-        <Show when={props.tested.answer?.note}>
-          {(note) => <p class="error-text">{note()}</p>}
-        </Show>
+        <Show when={props.tested.answer?.note}>{(note) => <p class="error-text">{note()}</p>}</Show>
         <Show when={props.tested.answer}>
           {(answer) => (
             <p class="faint num">
