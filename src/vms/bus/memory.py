@@ -38,14 +38,14 @@ class MemoryBus:
         self._log: DurableLog[Message] = DurableLog("memory")
         self._durable: set[_DurableReader] = set()
         self._closed = False
-        self._published = metrics.published.labels("memory")
+        self._published = metrics.Tally(metrics.published.labels("memory"))
         self._oversize = metrics.dropped.labels("memory", "oversize")
 
     def publish(self, subject: str, message: Message) -> None:
         if is_oversize(message):
             self._oversize.inc()
             return
-        self._published.inc()
+        self._published.add()
         self._router.deliver(subject, message)
 
     async def subscribe(self, pattern: str, sink: Sink) -> Subscription:

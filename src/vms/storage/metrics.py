@@ -23,7 +23,7 @@ RECORDING = Gauge(
 )
 WRITE_SECONDS = Histogram(
     "vms_storage_write_seconds",
-    "From the arrival of an access unit to its bytes in the file: the oldest of each write",
+    "From the arrival of an access unit to its bytes in the file: the oldest of each round",
     buckets=(0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5, 30),
 )
 SEGMENTS = Counter(
@@ -32,3 +32,9 @@ SEGMENTS = Counter(
 DISK_FREE = Gauge("vms_storage_disk_free_bytes", "Free space of the volume", ["volume"])
 PLAYBACK_BYTES = Counter("vms_storage_playback_bytes_total", "Bytes sent as playback")
 PLAYBACK_ACTIVE = Gauge("vms_storage_playback_active", "Playback answers being sent")
+
+
+def forget(camera: str, stream: str) -> None:
+    """Drop the series of a stream that is no longer recorded."""
+    for metric in (WRITTEN_UNITS, WRITTEN_BYTES, LOST_UNITS, RECORDING):
+        metric.remove_by_labels({"camera": camera, "stream": stream})

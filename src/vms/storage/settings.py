@@ -27,7 +27,8 @@ class StorageSettings(Section):
     """What may wait for the disk, all streams together."""
     writer_threads: int = Field(default=1, ge=1, le=16)
     linger_ms: float = Field(default=2.0, ge=0.1, le=100)
-    """How long a busy writer waits for more to write at once. Half of it is added delay."""
+    """How long a busy writer waits for more to write at once; half of it is added delay.
+    Longer, up to 20, for more than 50 streams."""
     start_wait_s: float = Field(default=2.0, ge=0, le=10)
     """How long a file waits for the parameters of the audio track before it begins."""
     extend_seconds: float = Field(default=3.0, gt=0, le=60)

@@ -16,6 +16,10 @@ from vms.storage.stream_recorder import StreamRecorder
 log = structlog.get_logger(__name__)
 
 _TICK_S = 1.0
+_AT_EASE = 50
+"""Streams up to which a writer lingers no longer than its setting says."""
+_LONGEST_LINGER_S = 0.02
+_NEVER = 1 << 63
 
 
 class WriterThread:
@@ -25,7 +29,7 @@ class WriterThread:
         self, name: str, max_bytes: int, linger_s: float, now_ns: Callable[[], int]
     ) -> None:
         self.inbox = Inbox(max_bytes)
-        self._linger = linger_s
+        self._linger = self._wait = linger_s
         self._now_ns = now_ns
         self._recorders: dict[Lane, StreamRecorder] = {}
         self._leaving: set[Lane] = set()
@@ -43,6 +47,7 @@ class WriterThread:
     def add(self, lane: Lane, recorder: StreamRecorder) -> None:
         """Serve this lane from now on. Called by the event loop."""
         self._recorders[lane] = recorder
+        self._pace()
 
     def remove(self, lane: Lane) -> None:
         """Write what waits in the lane, close its file, and serve it no more."""
@@ -67,14 +72,17 @@ class WriterThread:
             # To be rung for each unit costs more than to write it: two switches between
             # threads. One sleep gathers what several cameras send.
             if busy:
-                time.sleep(self._linger)
+                time.sleep(self._wait)
             else:
                 self.inbox.wait(_TICK_S)
             served = 0
+            oldest = _NEVER
             while ready:
-                self._serve(ready.popleft())
+                oldest = min(oldest, self._serve(ready.popleft()))
                 served += 1
             busy = served > 1
+            if oldest < _NEVER:
+                WRITE_SECONDS.observe((self._now_ns() - oldest) / 1e9)
             if time.monotonic() - ticked >= _TICK_S:
                 ticked = time.monotonic()
                 self._tick()
@@ -83,18 +91,31 @@ class WriterThread:
         for recorder in list(self._recorders.values()):
             self._guarded(recorder, recorder.close)
 
-    def _serve(self, lane: Lane) -> None:
+    def _pace(self) -> None:
+        """Many streams are gathered longer: fewer switches of threads for the same pictures.
+
+        The wait grows with the square of their number beyond `_AT_EASE`.
+        """
+        many = len(self._recorders) / _AT_EASE
+        self._wait = max(self._linger, min(_LONGEST_LINGER_S, self._linger * many * many))
+
+    def _serve(self, lane: Lane) -> int:
+        """Write what waits in the lane; when the oldest of it came."""
         units = lane.take()
         recorder = self._recorders.get(lane)
         if recorder is None:
-            return
+            return _NEVER
         if units:
-            self._guarded(recorder, lambda: recorder.write(units))
-            WRITE_SECONDS.observe((self._now_ns() - units[0].arrival_ns) / 1e9)
+            try:
+                recorder.write(units)
+            except Exception as error:
+                self._failed(recorder, error)
         if lane in self._leaving:
             self._leaving.discard(lane)
             self._recorders.pop(lane, None)
+            self._pace()
             self._guarded(recorder, recorder.close)
+        return units[0].arrival_ns if units else _NEVER
 
     def _tick(self) -> None:
         now = self._now_ns()
@@ -106,9 +127,12 @@ class WriterThread:
         try:
             action()
         except Exception as error:
-            recorder.give_up(error)
-            log.exception(
-                "recorder failed, it begins a new file",
-                camera=recorder.camera,
-                stream=recorder.stream,
-            )
+            self._failed(recorder, error)
+
+    def _failed(self, recorder: StreamRecorder, error: Exception) -> None:
+        recorder.give_up(error)
+        log.exception(
+            "recorder failed, it begins a new file",
+            camera=recorder.camera,
+            stream=recorder.stream,
+        )
