@@ -241,7 +241,7 @@ export const en = {
   'playback.loading': 'Loading…',
   'playback.unsupported': 'This browser cannot play the recording ({codec}).',
   'playback.unsupported.hint': 'Record the H.264 sub stream too, or use another browser.',
-  'playback.addCamera': 'Add a camera',
+  'playback.addCamera': 'Compare with…',
   'playback.removeCamera': 'Take {name} off the timeline',
   'playback.recorded': 'Recorded: {value}',
 

@@ -242,7 +242,7 @@ export const ptBR: Catalogue = {
   'playback.loading': 'Carregando…',
   'playback.unsupported': 'Este navegador não toca a gravação ({codec}).',
   'playback.unsupported.hint': 'Grave também o sub stream H.264 ou use outro navegador.',
-  'playback.addCamera': 'Mais uma câmera',
+  'playback.addCamera': 'Comparar com…',
   'playback.removeCamera': 'Tirar {name} da linha do tempo',
   'playback.recorded': 'Gravado: {value}',
 
