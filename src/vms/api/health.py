@@ -13,7 +13,8 @@ from pathlib import Path
 from vms.api.models import CheckModel, VolumeModel
 from vms.api.service import ping_subject
 from vms.api.services import ApiServices
-from vms.common.errors import VmsError
+from vms.bus import subjects
+from vms.common.errors import NoResponder, VmsError
 from vms.common.model.messages import Command
 from vms.common.secret import redact
 
@@ -37,6 +38,10 @@ class HealthChecks:
                 await self._look()
                 self._until = time.monotonic() + _KEPT_SECONDS
         return self._checks
+
+    async def recording(self) -> CheckModel:
+        """Whether the storage role, in whatever process, records what it should."""
+        return await _check("recording", self._ask_storage())
 
     async def volumes(self) -> list[VolumeModel]:
         await self.checks()
@@ -65,6 +70,17 @@ class HealthChecks:
         )
         if reply.body.get("nonce") != nonce:
             raise VmsError("the bus gave back something else than was sent")
+
+    async def _ask_storage(self) -> None:
+        """Raises VmsError with what keeps anything from being recorded."""
+        try:
+            reply = await self._services.bus.request(
+                subjects.STORAGE_COMMANDS, Command("status"), timeout=_LIMIT
+            )
+        except NoResponder as error:
+            raise VmsError("no storage role runs, so nothing is recorded; start it") from error
+        if problem := reply.error or str(reply.body.get("problem", "")):
+            raise VmsError(problem)
 
 
 async def _check(name: str, work: Awaitable[None]) -> CheckModel:

@@ -58,12 +58,16 @@ class RecorderCatalog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecordingState:
-    """Whether a stream is being recorded now, and if not, why, as a sentence."""
+    """Whether a stream is being recorded now, and if not, why, as a sentence.
+
+    `problem` is what the disk or the stream's bytes refuse; `reason` may also be but a wait.
+    """
 
     camera: str
     stream: str
     recording: bool
     reason: str
+    problem: str
     segment: str
     written_units: int
     written_bytes: int
@@ -181,8 +185,9 @@ class Recorder:
             lost = entry.lane.lost + entry.lane.missed + sum(recorder.lost.values())
             listed.append(
                 RecordingState(
-                    camera, stream, file is not None, reason, file.path if file else "",
-                    recorder.written_units, recorder.written_bytes, lost,
+                    camera, stream, file is not None, reason, recorder.problem,
+                    file.path if file else "", recorder.written_units,
+                    recorder.written_bytes, lost,
                 )
             )  # fmt: skip
         return listed
@@ -253,8 +258,7 @@ class Recorder:
         if entry.subscription is not None:
             await entry.subscription.close()
         entry.thread.remove(entry.lane)
-        self._count_entry(key, entry)
-        metrics.RECORDING.labels(*key).set(0)
+        metrics.forget(*key)
 
     async def _count(self) -> None:
         while True:

@@ -85,10 +85,19 @@ class StorageService:
         return Reply(
             {
                 "volume": str(self.volume.root),
-                "problem": self.problem,
+                "problem": self.problem or self._disk_problem(),
                 "streams": [asdict(state) for state in self.states()],
             }
         )
+
+    def _disk_problem(self) -> str:
+        """What the volume refuses, as the streams that are to be recorded found it."""
+        stopped = [state for state in self.states() if state.problem]
+        if not stopped:
+            return ""
+        count = len(stopped)
+        what = f"{count} streams are" if count > 1 else f"{stopped[0].camera} is"
+        return f"{what} not recorded: {stopped[0].problem}"
 
     async def _prepare(self) -> None:
         """Wait until the volume can be used."""

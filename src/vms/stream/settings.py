@@ -20,6 +20,8 @@ class WebRtcSettings(Section):
     """Addresses that viewers are told instead of our own, where a router or a container
     forwards the port under the same number."""
     max_viewers: int = Field(default=1000, ge=0)
+    max_unconnected_per_user: int = Field(default=64, ge=1)
+    """Viewers of one user that asked and are not connected yet."""
     connect_timeout: float = Field(default=15.0, gt=0)
     """From the answer until the viewer's connection is up."""
     consent_timeout: float = Field(default=30.0, gt=0)

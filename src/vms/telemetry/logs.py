@@ -87,7 +87,7 @@ def configure(level: str = "info", json: bool | None = None, stream: TextIO | No
     root.handlers = [handler]
     root.setLevel(threshold)
     # Libraries that tell every small step, at a level that hides what matters.
-    for name in ("httpx", "httpcore", "asyncio", "websockets", "nats", "alembic"):
+    for name in ("httpx", "httpcore", "asyncio", "websockets", "nats", "alembic", "uvicorn.error"):
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
     logging.captureWarnings(True)
 

@@ -37,7 +37,10 @@ def router(services: ApiServices) -> APIRouter:
         responses={503: {"model": Health, "description": "Something does not work."}},
     )
     async def get_health(response: Response) -> Health:
-        """Whether catalog, bus and volumes work. 503 when one does not; `system` says which."""
+        """Whether catalog, bus and volumes of this process work; 503 when one does not.
+
+        `system` says which, and whether recording goes on.
+        """
         if all(check.ok for check in await health.checks()):
             return Health(status="ok")
         response.status_code = 503
@@ -55,7 +58,7 @@ def router(services: ApiServices) -> APIRouter:
             roles=list(services.roles),
             started=rfc3339(services.started_ns),
             uptime_s=round((services.clock.now_ns() - services.started_ns) / 1e9, 1),
-            checks=await health.checks(),
+            checks=[*await health.checks(), await health.recording()],
             volumes=await health.volumes(),
             cameras=await _count(services),
             recordings=RecordingTotals(

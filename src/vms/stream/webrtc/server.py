@@ -103,6 +103,7 @@ class WebRtcServer:
             raise NotPlayable("WebRTC is not running here, its UDP port cannot be had; use MSE")
         if len(self._viewers) >= self._settings.max_viewers:
             raise TooManyViewers(f"{self._settings.max_viewers} viewers are connected already")
+        self._check_unconnected(owner)
         parsed = parse_offer(sdp)
         plan = negotiate(parsed, hub)
         viewer = Viewer((hub.camera, hub.stream), owner, plan, self._identity, port)
@@ -123,6 +124,15 @@ class WebRtcServer:
         answer = build_answer(parsed, plan, transport, sources, delay is not None)
         log.info("viewer asks", camera=hub.camera, stream=hub.stream, session=viewer.id[:6])
         return Answered(viewer.id, viewer.tag, answer)
+
+    def _check_unconnected(self, owner: str) -> None:
+        """One user's offers that lead nowhere must not take the places of all others."""
+        most = self._settings.max_unconnected_per_user
+        viewers = self._viewers.values()
+        if sum(one.owner == owner and not one.connected for one in viewers) >= most:
+            raise TooManyViewers(
+                f"{most} viewers of this user are not connected yet; does UDP get through?"
+            )
 
     def _transport(self, credentials: Credentials, reached_at: str, loopback: bool) -> Transport:
         port = self._port
