@@ -1,37 +1,51 @@
-"""Ingest in one process, the rest in another: over Unix sockets and over a real NATS server."""
+"""Ingest in one process, the rest in another: over Unix sockets with SQLite, and over a real
+NATS server with a real PostgreSQL."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from bench.support.stamps import count
 from tests.support.bus_servers import NatsServer
+from tests.support.postgres import find_binaries, postgres_server
 from tests.support.system import System, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
+@dataclass(frozen=True)
+class Site:
+    bus_url: str
+    environment: dict[str, str]
+
+
 @pytest.fixture(params=["unix", "nats"])
-def bus_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "unix":
-        yield f"unix://{tmp_path}/bus.sock"
+        yield Site(f"unix://{tmp_path}/bus.sock", {})
         return
+    if find_binaries() is None:
+        pytest.skip("no PostgreSQL here")
     server = NatsServer(tmp_path / "nats")
-    server.start()
-    try:
-        yield server.url
-    finally:
-        server.stop()
+    with postgres_server() as database:
+        server.start()
+        try:
+            yield Site(server.url, {"VMS_CATALOG__URL": database.url()})
+        finally:
+            server.stop()
 
 
-def test_cameras_are_recorded_across_processes(tmp_path: Path, bus_url: str) -> None:
+def test_cameras_are_recorded_across_processes(tmp_path: Path, site: Site) -> None:
     data = tmp_path / "data"
+    serving_roles = ("storage", "stream", "api")
+    bus = ("--bus", site.bus_url)
     with (
-        System(data, "--bus", bus_url, roles=("storage", "stream", "api")) as serving,
-        System(data, "--bus", bus_url, roles=("ingest",)) as pulling,
+        System(data, *bus, roles=serving_roles, environment=site.environment) as serving,
+        System(data, *bus, roles=("ingest",), environment=site.environment) as pulling,
     ):
         serving.wait_ready()
         client = serving.client()
