@@ -1,5 +1,5 @@
 """What the docs say can be typed: `sh` blocks are run, `console` blocks are looked up in the
-commands' own help, `toml` blocks are loaded, and links lead somewhere."""
+tree of commands, `toml` blocks are loaded, and links lead somewhere."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ import os
 import re
 import shlex
 import subprocess
-from functools import cache
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from tests.support.system import VMS, System
+from typer.core import TyperGroup
 
+from vms.app import cli
+from vms.app.role_names import ROLE_NAMES
+from vms.app.roles import ROLES
 from vms.app.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,18 +45,22 @@ def lines(kind: str) -> list[tuple[str, str]]:
     ]
 
 
-@cache
-def help_of(command: tuple[str, ...]) -> str:
-    done = subprocess.run(
-        [VMS, *command, "--help"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-        env=os.environ | {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"},
+def unknown_in(line: str, root: Any) -> str:
+    """What `line` (a call of vms) names that the tree of commands does not have; '' where all is
+    known."""
+    command = root
+    words = shlex.split(line)[1:]
+    while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
+        found = command.commands.get(words.pop(0))
+        if found is None:
+            return f"no such command under {command.name}"
+        command = found
+    known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    return ", ".join(
+        name
+        for word in words
+        if (name := word.split("=")[0]).startswith("-") and name not in known | {"--help", "-h"}
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.mark.slow
@@ -77,17 +87,31 @@ def test_shell_blocks_run(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{page}: {line}\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.slow
 def test_console_blocks_name_what_exists() -> None:
-    for page, line in lines("console"):
-        words = shlex.split(line)
-        if words[0] != "vms":
-            continue
-        command = (words[1], words[2]) if words[1] in ("camera", "user") else (words[1],)
-        text = help_of(command)
-        for word in words:
-            if word.startswith("--"):
-                assert word in text, f"{page}: {line}: no {word}"
+    root = typer.main.get_command(cli.app)
+    calls = [(page, line) for page, line in lines("console") if line.startswith("vms ")]
+    assert calls
+    for page, line in calls:
+        assert unknown_in(line, root) == "", f"{page}: {line}"
+
+
+def test_what_does_not_exist_is_found() -> None:
+    root = typer.main.get_command(cli.app)
+    assert unknown_in("vms camera list --data-dir x", root) == ""
+    assert unknown_in("vms camera paint", root) == "no such command under camera"
+    assert unknown_in("vms run ingest --colour red --host=0.0.0.0", root) == "--colour"
+
+
+def test_the_names_of_roles_are_those_of_the_table() -> None:
+    assert tuple(ROLES) == ROLE_NAMES
+
+
+def test_light_commands_do_not_import_what_heavy_ones_need() -> None:
+    """They answer at once: importing all of the system takes more than a second."""
+    heavy = "('fastapi', 'sqlalchemy', 'av', 'numpy', 'pydantic_settings', 'vms.ingest.service')"
+    code = f"import sys, vms.app.cli; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_settings_blocks_load(tmp_path: Path) -> None:

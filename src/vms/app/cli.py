@@ -1,10 +1,13 @@
-"""The command `vms`: a table of sub commands, and errors turned into one clear line."""
+"""The command `vms`: a table of sub commands, and errors turned into one clear line.
+
+Modules of sub commands import at their top only what describing them takes; what they work
+with is imported as they run. So `vms --help` and `vms version` answer at once.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import version
 
 import typer
 
@@ -13,7 +16,6 @@ from vms.app.cli_run import doctor, run, settings
 from vms.common.errors import VmsError
 from vms.common.secret import redact
 from vms.simulator.cli import simulate
-from vms.telemetry import logs
 
 app = typer.Typer(
     name="vms",
@@ -33,6 +35,8 @@ app.command()(simulate)
 @app.command("version")
 def show_version() -> None:
     """Print the version."""
+    from importlib.metadata import version
+
     typer.echo(version("vms"))
 
 
@@ -42,6 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(args=arguments)
     except VmsError as error:
+        from vms.telemetry import logs
+
         logs.drain()
         typer.echo(f"vms: {redact(str(error))}", err=True)
         sys.exit(1)

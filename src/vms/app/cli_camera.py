@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,21 +22,21 @@ from vms.app.cli_common import (
     progress,
     run_async,
 )
-from vms.app.settings import Settings
-from vms.common.config import ENV_CAMERA_PASSWORD
+from vms.common import environment
 from vms.common.errors import ConfigError
 from vms.common.model.camera import Camera, RecordingMode, StreamConfig, Transport, check_id, slug
 from vms.common.secret import Secret, split_credentials
-from vms.ingest.address import parse_address
-from vms.ingest.discovery import discover as find_devices
-from vms.ingest.probe import ProbeResult, probe
+
+if TYPE_CHECKING:
+    from vms.app.settings import Settings
+    from vms.ingest.probe import ProbeResult
 
 app = typer.Typer(help="Add, list, test, find and remove cameras.", no_args_is_help=True)
 
 _UserOption = Annotated[str, typer.Option("--username", "-u", help="User name at the camera.")]
 _PasswordOption = Annotated[
     str | None,
-    typer.Option(help="Asked for if there is a user name.", envvar=ENV_CAMERA_PASSWORD),
+    typer.Option(help="Asked for if there is a user name.", envvar=environment.CAMERA_PASSWORD),
 ]
 _TransportOption = Annotated[Transport, typer.Option(help="How RTP travels.")]
 
@@ -80,6 +80,8 @@ def add(
     data_dir: DataDirOption = None,
 ) -> None:
     """Add a camera."""
+    from vms.ingest.address import parse_address
+
     settings = common_settings(config, data_dir)
     for given in filter(None, (url, sub)):
         parse_address(given, settings.ingest)
@@ -111,6 +113,7 @@ def test(
     data_dir: DataDirOption = None,
 ) -> None:
     """Connect, and say what comes: codec, size, rate."""
+    from vms.ingest.probe import probe
 
     async def stored(settings: Settings) -> list[tuple[StreamConfig, str, Secret]]:
         async with opened_catalog(settings) as catalog:
@@ -141,6 +144,7 @@ def discover(
     data_dir: DataDirOption = None,
 ) -> None:
     """Find ONVIF cameras on the network."""
+    from vms.ingest.discovery import discover as find_devices
 
     async def work(settings: Settings) -> None:
         with progress(f"looking for cameras for {seconds:g} s"):

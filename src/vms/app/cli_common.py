@@ -6,17 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from vms.app.data_dir import make_data_dir
-from vms.app.settings import Settings, read_settings
-from vms.catalog.open import open_catalog
-from vms.catalog.port import Catalog
+if TYPE_CHECKING:
+    from vms.app.settings import Settings
+    from vms.catalog.port import Catalog
 
 Result = TypeVar("Result")
 
@@ -32,16 +30,23 @@ errors = Console(stderr=True)
 
 
 def common_settings(config: Path | None, data_dir: Path | None, **flags: Any) -> Settings:
+    from vms.app.settings import read_settings
+
     return read_settings(config, {"data_dir": data_dir, **flags})
 
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:
+    import uvloop
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 
 
 @asynccontextmanager
 async def opened_catalog(settings: Settings) -> AsyncIterator[Catalog]:
+    from vms.app.data_dir import make_data_dir
+    from vms.catalog.open import open_catalog
+
     make_data_dir(settings.data_dir)
     catalog = await open_catalog(settings.catalog_url, settings.data_dir)
     try:

@@ -8,13 +8,10 @@ from typing import Annotated
 import typer
 
 from vms.app.cli_common import ConfigOption, DataDirOption, common_settings, console, run_async
-from vms.app.doctor import examine
 from vms.app.limits import raise_file_limit
-from vms.app.node import NodeRunner
-from vms.app.roles import ROLES, build_services, check_roles
-from vms.telemetry import logs
+from vms.app.role_names import ROLE_NAMES
 
-_ROLE_HELP = f"Roles of this process ({', '.join(ROLES)}); none: all of them."
+_ROLE_HELP = f"Roles of this process ({', '.join(ROLE_NAMES)}); none: all of them."
 
 
 def run(
@@ -32,6 +29,10 @@ def run(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Run the system: all roles in this process, or those named."""
+    from vms.app.node import NodeRunner
+    from vms.app.roles import build_services, check_roles
+    from vms.telemetry import logs
+
     settings = common_settings(
         config,
         data_dir,
@@ -43,7 +44,7 @@ def run(
             "log.level": log_level,
         },
     )
-    chosen = check_roles(roles or list(ROLES), settings)
+    chosen = check_roles(roles or ROLE_NAMES, settings)
     logs.configure(settings.log.level, json=settings.log.json_lines)
     raise_file_limit()
     runner = NodeRunner(settings, chosen)
@@ -52,6 +53,9 @@ def run(
 
 def doctor(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Check ports, disk, codecs and cameras, and say what to do about what is wrong."""
+    from vms.app.doctor import examine
+    from vms.telemetry import logs
+
     settings = common_settings(config, data_dir)
     logs.configure("error", json=False)
     failed = run_async(examine(settings))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,17 +15,20 @@ from vms.app.cli_common import (
     print_table,
     run_async,
 )
-from vms.app.settings import Settings
-from vms.auth import users
 from vms.catalog.port import Role
-from vms.common.config import ENV_NEW_PASSWORD
+from vms.common import environment
 from vms.common.secret import Secret
+
+if TYPE_CHECKING:
+    from vms.app.settings import Settings
 
 app = typer.Typer(help="Add, list and remove users.", no_args_is_help=True)
 
 _PasswordOption = Annotated[
     str,
-    typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar=ENV_NEW_PASSWORD),
+    typer.Option(
+        prompt=True, confirmation_prompt=True, hide_input=True, envvar=environment.NEW_PASSWORD
+    ),
 ]
 
 
@@ -57,6 +60,7 @@ def add(
     data_dir: DataDirOption = None,
 ) -> None:
     """Add a user."""
+    from vms.auth import users
 
     async def work(settings: Settings) -> None:
         async with opened_catalog(settings) as catalog:
@@ -74,6 +78,7 @@ def set_password(
     data_dir: DataDirOption = None,
 ) -> None:
     """Set a user's password; all of the user's sessions end."""
+    from vms.auth import users
 
     async def work(settings: Settings) -> None:
         async with opened_catalog(settings) as catalog:
@@ -92,6 +97,8 @@ def remove(
     data_dir: DataDirOption = None,
 ) -> None:
     """Remove a user."""
+    from vms.auth import users
+
     if not yes:
         typer.confirm(f"Remove user {name}?", abort=True)
 

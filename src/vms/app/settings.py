@@ -12,7 +12,8 @@ from pydantic import Field
 from vms.api.settings import ApiSettings
 from vms.auth.settings import AuthSettings
 from vms.bus.settings import BusSettings
-from vms.common.config import ENV_FILE_NAME, Section, SettingsTree, load_settings
+from vms.common import environment
+from vms.common.config import Section, SettingsTree, load_settings
 from vms.ingest.settings import IngestSettings
 from vms.storage.settings import StorageSettings
 from vms.stream.settings import StreamSettings
@@ -25,6 +26,10 @@ class HttpSettings(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    head_seconds: float = Field(default=10.0, gt=0)
+    """How long a connection may take to send the head of a request."""
+    connections: int = Field(default=4096, ge=8)
+    """Most clients at once; also at most half of the files that the process may open."""
 
 
 class LogSettings(Section):
@@ -70,6 +75,6 @@ def read_settings(
 ) -> Settings:
     """All settings. `file` None: `$VMS_CONFIG`, else `vms.toml` here if there is one."""
     if file is None:
-        named = environ.get(ENV_FILE_NAME)
+        named = environ.get(environment.FILE_NAME)
         file = Path(named) if named else DEFAULT_FILE if DEFAULT_FILE.exists() else None
     return load_settings(Settings, file, flags, environ)

@@ -15,15 +15,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from vms.common import environment
 from vms.common.errors import ConfigError
 
-ENV_PREFIX = "VMS_"
 ENV_NESTING = "__"
-ENV_FILE_NAME = "VMS_CONFIG"
-"""The environment variable that names the settings file; not a setting itself."""
-ENV_NEW_PASSWORD = "VMS_NEW_PASSWORD"  # noqa: S105
-ENV_CAMERA_PASSWORD = "VMS_CAMERA_PASSWORD"  # noqa: S105
-_NOT_SETTINGS = frozenset({ENV_FILE_NAME, ENV_NEW_PASSWORD, ENV_CAMERA_PASSWORD})
 
 _MAX_FILE_BYTES = 1 << 20
 
@@ -38,7 +33,7 @@ class SettingsTree(BaseSettings):
     """Base of the whole tree. Build it with `load_settings`, not directly."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX,
+        env_prefix=environment.PREFIX,
         env_nested_delimiter=ENV_NESTING,
         extra="forbid",
         frozen=True,
@@ -140,9 +135,9 @@ def _check_unknown(keys: Iterator[str], known: list[str], where: str) -> None:
 def _check_environment(environ: Mapping[str, str], known: list[str]) -> None:
     sections = {key.split(".")[0] for key in known}
     for name in environ:
-        if not name.startswith(ENV_PREFIX) or name in _NOT_SETTINGS:
+        if not name.startswith(environment.PREFIX) or name in environment.NOT_SETTINGS:
             continue
-        key = name.removeprefix(ENV_PREFIX).lower().replace(ENV_NESTING, ".")
+        key = name.removeprefix(environment.PREFIX).lower().replace(ENV_NESTING, ".")
         if key in known or key in sections:
             continue
         nearest = _nearest(key, known, as_variable=True)
@@ -159,7 +154,7 @@ def _nearest(key: str, known: list[str], as_variable: bool = False) -> str:
         return "; `vms settings` lists the known ones"
     name = found[0]
     if as_variable:
-        name = ENV_PREFIX + name.upper().replace(".", ENV_NESTING)
+        name = environment.PREFIX + name.upper().replace(".", ENV_NESTING)
     return f"; did you mean '{name}'?"
 
 
