@@ -22,9 +22,6 @@ log = structlog.get_logger(__name__)
 
 _BACKLOG = 512
 _GRACE_SECONDS = 2
-_HEAD_SECONDS = 10.0
-"""How long a connection may take to send the head of a request."""
-_MOST_CONNECTIONS = 4096
 
 
 def listen(settings: HttpSettings) -> socket.socket:
@@ -61,10 +58,10 @@ def address(server: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def most_connections() -> int:
+def most_connections(settings: HttpSettings) -> int:
     """How many clients may be connected: half of the files we may open are for the rest."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MOST_CONNECTIONS if files < 0 else min(_MOST_CONNECTIONS, files // 2)
+    return settings.connections if files < 0 else min(settings.connections, files // 2)
 
 
 class _Connection(H11Protocol):
@@ -74,6 +71,7 @@ class _Connection(H11Protocol):
     a connection for as long as it likes.
     """
 
+    head_seconds = 10.0
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -90,7 +88,7 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     def _wait_for_request(self) -> None:
-        self._patience = self.loop.call_later(_HEAD_SECONDS, self._look, self.cycle)
+        self._patience = self.loop.call_later(self.head_seconds, self._look, self.cycle)
 
     def _look(self, seen: Any) -> None:
         cycle: Any = self.cycle
@@ -109,16 +107,20 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: FastAPI, server: socket.socket) -> None:
-    """Serve `app` until cancelled; then let requests end for two seconds at most."""
+async def serve(app: FastAPI, server: socket.socket, settings: HttpSettings) -> None:
+    """Serve `app` on the listening socket `server` until cancelled.
+
+    Then let requests end for two seconds at most.
+    """
+    connection = type("Connection", (_Connection,), {"head_seconds": settings.head_seconds})
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="off",
-        http=_Connection,
-        limit_concurrency=most_connections(),
+        http=connection,
+        limit_concurrency=most_connections(settings),
         ws="websockets-sansio",
         ws_max_size=1 << 16,
         # Video does not get smaller, and each viewer would cost its own compression.

@@ -131,7 +131,7 @@ async def _http(node: Node, routers: Sequence[APIRouter]) -> list[Service]:
     _tell(http.address(server), password)
     return [
         Service("api", lambda: api_service.run(services), stops=LAST),
-        Service("http", lambda: http.serve(app, server), stops=LAST),
+        Service("http", lambda: http.serve(app, server, node.settings.http), stops=LAST),
     ]
 
 

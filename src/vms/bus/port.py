@@ -15,14 +15,12 @@ of readers gets it at least once, also when it was down meanwhile.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from vms.common.model.messages import Command, Message, Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One message as a reader gets it. `missed` counts access units lost just before it."""
 
     subject: str

@@ -20,11 +20,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks. Wall time as the kernel has it, jumps included."""
 
-    def now_ns(self) -> int:
-        return time.time_ns()
-
-    def monotonic_ns(self) -> int:
-        return time.monotonic_ns()
+    now_ns = staticmethod(time.time_ns)
+    monotonic_ns = staticmethod(time.monotonic_ns)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -36,11 +33,11 @@ class AnchoredClock:
     One is made per Run, so that a step of the system clock moves no picture within it.
     """
 
-    __slots__ = ("_clock", "_offset")
+    __slots__ = ("_monotonic_ns", "_offset")
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self._monotonic_ns = clock.monotonic_ns
         self._offset = clock.now_ns() - clock.monotonic_ns()
 
     def now_ns(self) -> int:
-        return self._clock.monotonic_ns() + self._offset
+        return self._monotonic_ns() + self._offset
