@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check unit bench soak web lock proto setup setup-dev clean
+.PHONY: help run test check unit bench soak web lock docs setup setup-dev clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,10 @@ lock: ## Write the lock files anew
 	  --custom-compile-command "make lock" requirements.in --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" -c requirements.lock requirements-dev.in --output-file requirements-dev.lock
+
+docs: setup ## Write the pages of docs/reference that are made from the code
+	$(BIN)/python docs/reference/write.py
+	$(BIN)/python -m vms.app.openapi
 
 clean: ## Remove what was installed and built, never recordings
 	rm -rf $(VENV) web/node_modules web/dist build

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,9 +61,7 @@ def doctor(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     raise typer.Exit(1 if failed else 0)
 
 
-def settings(
-    config: ConfigOption = None, data_dir: DataDirOption = None, file: Path | None = None
-) -> None:
+def settings(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Show every setting with its value; secrets are not shown."""
-    tree = common_settings(config or file, data_dir)
+    tree = common_settings(config, data_dir)
     console.print_json(tree.model_dump_json())
