@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check unit bench soak web lock docs setup setup-dev clean
+.PHONY: help run test check unit bench soak web lock docs setup setup-dev system clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,29 +36,34 @@ soak: setup-dev ## Long runs under load and faults
 
 setup: $(VENV)/.run web/dist/index.html
 
+setup-dev: PURPOSE := test
 setup-dev: $(VENV)/.dev web/dist/index.html
 	@mkdir -p build
 
-$(VENV)/bin/python:
-	@./deploy/setup/venv.sh $(PYTHON) $(VENV)
+system:
+	@./deploy/setup/system.sh $(PYTHON) $(VENV) $(PURPOSE)
 
-$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
+$(VENV)/bin/pip: | system
+	@echo "making the Python environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/pip
 	@echo "installing Python packages (about a minute the first time) ..."
 	@$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock $(VENV)/.run | $(VENV)/bin/python
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	@echo "installing Python packages for tests ..."
 	@$(BIN)/pip install --quiet --require-hashes --requirement requirements-dev.lock
-	@./deploy/setup/browser.sh
 	@touch $@
 
-WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/vite.config.ts web/tsconfig.json
+# With directories, so that a removed file counts as a change.
+WEB_SOURCES := $(shell find web/src web/public 2>/dev/null) web/index.html web/vite.config.ts web/tsconfig.json
 
 web: web/dist/index.html
 
-web/node_modules/.installed: web/package-lock.json
+web/node_modules/.installed: web/package.json web/package-lock.json | system
 	@echo "installing web packages ..."
 	@cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -79,4 +84,5 @@ docs: setup ## Write the pages of docs/reference that are made from the code
 	$(BIN)/python -m vms.app.openapi
 
 clean: ## Remove what was installed and built, never recordings
-	rm -rf $(VENV) web/node_modules web/dist build
+	rm -rf $(VENV) web/node_modules web/dist build src/*.egg-info
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .ruff_cache
