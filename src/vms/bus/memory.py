@@ -10,6 +10,7 @@ from vms.bus.patterns import check_subject
 from vms.bus.port import Delivery, DurableHandler, Handler, Sink, Subscription
 from vms.bus.routing import Reader, Router
 from vms.bus.serving import (
+    MAX_UNIT_BYTES,
     Server,
     Servers,
     Tasks,
@@ -20,6 +21,7 @@ from vms.bus.serving import (
     too_large,
 )
 from vms.common.errors import BusError
+from vms.common.model.media import AccessUnit
 from vms.common.model.messages import Command, Message, Reply
 
 _IDLE = 3600.0
@@ -42,7 +44,7 @@ class MemoryBus:
         self._oversize = metrics.dropped.labels("memory", "oversize")
 
     def publish(self, subject: str, message: Message) -> None:
-        if is_oversize(message):
+        if type(message) is AccessUnit and len(message.data) > MAX_UNIT_BYTES:
             self._oversize.inc()
             return
         self._published.add()

@@ -49,6 +49,21 @@ class Reader:
         metrics.missed.inc(number - expected)
         return number - expected
 
+    def give_unit(self, subject: str, unit: AccessUnit) -> None:
+        """`missed` and the sink in one: this is where all media passes."""
+        track = (subject, unit.track)
+        number = unit.number
+        run, last = self._last.get(track) or ("", -1)
+        missed = 0
+        if number == last + 1 and run == unit.run:
+            self._last[track] = (run, number)
+        else:
+            missed = self.missed(subject, unit)
+        try:
+            self.sink(Delivery(subject, unit, missed))
+        except Exception as error:
+            self.failed(subject, error)
+
     def failed(self, subject: str, error: Exception) -> None:
         """Count an exception of the sink, and log it at most once a second."""
         metrics.sink_failures.inc()
@@ -113,16 +128,18 @@ class Router:
 
     def deliver(self, subject: str, message: Message) -> None:
         """Call every sink that wants `subject`; what one raises reaches nobody else."""
-        readers = self.route(subject)
-        if not readers:
+        readers = self._routes.get(subject)
+        if readers is None:
+            readers = self.route(subject)
+        if type(message) is AccessUnit:
+            for reader in readers:
+                if reader.active:
+                    reader.give_unit(subject, message)
             return
-        unit = message if type(message) is AccessUnit else None
-        plain = Delivery(subject, message)
         for reader in readers:
             if not reader.active:
                 continue
-            missed = 0 if unit is None else reader.missed(subject, unit)
             try:
-                reader.sink(Delivery(subject, message, missed) if missed else plain)
+                reader.sink(Delivery(subject, message))
             except Exception as error:
                 reader.failed(subject, error)
