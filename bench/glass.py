@@ -34,7 +34,7 @@ def main() -> None:
         __doc__ or "", seconds=(float, 30.0, "how long each way is watched")
     )
     if options.quick:
-        options.seconds = 8.0
+        options.seconds = 5.0
     with tempfile.TemporaryDirectory(prefix="vms-glass-") as name, running(Path(name)) as system:
         delays = {way: watch(system, way, options.seconds) for way in ("webrtc", "mse")}
         share = own_share(system.client())

@@ -33,7 +33,7 @@ def main() -> None:
         repeat=(int, 3, "how often"),
     )
     if options.quick:
-        options.seconds, options.repeat = 6.0, 1
+        options.seconds, options.repeat = 5.0, 1
     command = [sys.executable, "-m", "bench.support.cameras", str(options.cameras)]
     found: dict[str, list[tuple[float, float]]] = {"memory": [], "nats": []}
     with child(command, stdout=subprocess.PIPE) as cameras:
