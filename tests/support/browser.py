@@ -19,6 +19,11 @@ from typing import Any
 
 import pytest
 
+# Playwright brings its own Node, which asks for a library that small systems lack; the
+# Node that built the web client is there.
+if _node := shutil.which("node"):
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", _node)
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
