@@ -157,6 +157,41 @@ def discover(
 
 
 @app.command()
+def onvif(
+    address: Annotated[str, typer.Argument(help="As `discover` gives it, or a host.")],
+    username: _UserOption = "",
+    password: _PasswordOption = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Ask an ONVIF camera what it is, and for the addresses of its streams and pictures."""
+    from vms.ingest.onvif_device import read_device
+
+    async def work(settings: Settings) -> None:
+        with progress(f"asking {address}"):
+            found = await read_device(address, username, secret, settings.ingest)
+        console.print(
+            f"{found['manufacturer']} {found['model']}, firmware {found['firmware']}, "
+            f"serial {found['serial']}"
+        )
+        rows = [
+            (
+                profile["name"],
+                f"{profile['codec']} {profile['width']}x{profile['height']}",
+                profile["stream_uri"],
+                profile["snapshot_uri"] or "-",
+            )
+            for profile in found["profiles"]
+        ]
+        print_table(("profile", "video", "stream", "picture"), rows, "It has no video profile.")
+
+    secret = Secret(password or "")
+    if username and password is None:
+        secret = Secret(typer.prompt("Password", hide_input=True))
+    run_async(work(common_settings(config, data_dir)))
+
+
+@app.command()
 def enable(camera_id: str, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Connect to the camera again."""
     _switch(camera_id, True, config, data_dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -25,8 +26,11 @@ DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", help="Where the system keeps its files.")
 ]
 
-console = Console()
-errors = Console(stderr=True)
+_PIPE_COLUMNS = 1000
+"""What is read by a program is not broken into lines."""
+
+console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+errors = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_COLUMNS)
 
 
 def common_settings(config: Path | None, data_dir: Path | None, **flags: Any) -> Settings:
@@ -70,7 +74,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: st
     if not rows:
         console.print(empty)
         return
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -47,6 +47,13 @@ async def open_demo(catalog: Catalog) -> Simulator | None:
     return simulator
 
 
+def is_demo(camera: Camera) -> bool:
+    """Whether it is one of those that `open_demo` makes."""
+    return camera.id in VIEWS and all(
+        stream.url.startswith("rtsp://127.0.0.1:") for stream in camera.streams
+    )
+
+
 async def run_demo(simulator: Simulator) -> None:
     """Keep it until cancelled, then close it."""
     try:

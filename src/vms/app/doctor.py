@@ -16,6 +16,7 @@ import av
 
 from vms.app import http
 from vms.app.cli_common import console, opened_catalog, progress
+from vms.app.demo import is_demo
 from vms.app.limits import raise_file_limit
 from vms.app.settings import Settings
 from vms.app.web import WEB_DIR
@@ -185,6 +186,9 @@ async def _try_stream(camera: Camera, index: int, settings: Settings) -> Finding
             stream.url, camera.username, camera.password, stream.transport, settings.ingest
         )
     except VmsError as error:
+        if is_demo(camera):
+            text = f"{name}: simulated, and the system does not run now"
+            return Finding(Verdict.WARNING, text, "vms run starts it")
         return Finding(Verdict.BAD, f"{name}: {redact(str(error))}")
     tracks = ", ".join(
         f"{track.codec} {track.width}x{track.height}" if track.width else track.codec
