@@ -28,7 +28,7 @@ from tests.support.system import VMS, System
 from tests.support.world import API, GOOD, QUICK, RIGHT, SAYS, WRONG, World, closed_within
 from websockets.sync.client import connect
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("bad_input")]
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(loop, data, system.wait_ready(), folder)
 
 
-def test_each_bad_camera_says_what_is_wrong(world: World) -> None:
+@pytest.fixture(scope="module")
+def pulling(world: World) -> World:
+    """The world with every bad camera added."""
     for name, url in world.urls.items():
         add_camera(world.client, name, url, username="admin", password=WRONG)
+    return world
+
+
+def test_each_bad_camera_says_what_is_wrong(pulling: World) -> None:
+    world = pulling
     assert set(world.urls) == set(SAYS)
     for name, (status, reason) in SAYS.items():
         wait_status(world.client, name, status, 20, reason)
@@ -64,7 +71,8 @@ def test_testing_a_camera_says_the_same(world: World) -> None:
     assert found["tracks"][0]["width"] == 320
 
 
-def test_the_right_password_ends_the_hold(world: World) -> None:
+def test_the_right_password_ends_the_hold(pulling: World) -> None:
+    world = pulling
     wait_status(world.client, "locked", "held")
     answer = world.client.patch(f"{API}/cameras/locked", json={"password": RIGHT})
     assert answer.status_code == 200
@@ -103,7 +111,8 @@ def test_the_command_line_refuses_them_too(world: World) -> None:
             assert "geheim" not in done.stderr
 
 
-def test_no_password_is_shown_anywhere(world: World) -> None:
+def test_no_password_is_shown_anywhere(pulling: World) -> None:
+    world = pulling
     seen = [
         world.system.log.read_text(),
         world.client.get("/metrics").text,

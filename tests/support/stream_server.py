@@ -69,11 +69,12 @@ async def live_server(directory: Path, settings: StreamSettings = LOCAL) -> Asyn
     app.state.vms = auth
     problems.install(app)
     app.include_router(router(service))
-    listener = http.listen(HttpSettings(port=0))
+    at_free_port = HttpSettings(port=0)
+    listener = http.listen(at_free_port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     tasks = [
         asyncio.create_task(service.run()),
-        asyncio.create_task(http.serve(app, listener)),
+        asyncio.create_task(http.serve(app, listener, at_free_port)),
     ]
     async with httpx.AsyncClient(base_url=url, timeout=10) as client:
         live = Live(service, bus, catalog, auth, app, url, "", client)
