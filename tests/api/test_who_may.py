@@ -27,9 +27,9 @@ NOW_MS = 1_790_000_000_000
 
 OPEN_TO_ALL = {"login", "refresh", "logout", "get_health", "get_metrics"}
 OPEN_TO_SIGNED_IN = {"me", "change_password", "list_cameras", "list_states"}
-BY_SESSION = {"patch", "delete"}
+BY_SESSION = {"change_watch", "stop_watching"}
 """WHEP: the session's random id, held by the user who opened it."""
-ASKING_ONLY = {"options", "whep_options"}
+ASKING_ONLY = {"get_watch_options", "get_live_options"}
 """What a route takes, whatever camera is named."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -88,6 +88,12 @@ class StateBoard:
                 self._tell(key, entry.state)
         for camera in [c for c, (at, _) in self._changed.items() if now - at > _FORGET_NS]:
             del self._changed[camera]
+
+    def tell_again(self, keys: Sequence[Key]) -> None:
+        """Something that is shown beside these states changed."""
+        for key in keys:
+            if entry := self._entries.get(key):
+                self._tell(key, entry.state)
 
     def of(self, camera: Camera) -> dict[str, StreamState]:
         """The state of each configured stream, also of those nobody has told of."""

@@ -51,9 +51,12 @@ class StateModel(BaseModel):
     clock_offset_ms: float | None = Field(description="the camera's clock minus ours")
     packets_lost: int
     reconnects: int
+    not_recorded: str = Field(
+        description="Why the stream is not recorded though it should be; else empty."
+    )
 
     @classmethod
-    def of(cls, state: StreamState) -> StateModel:
+    def of(cls, state: StreamState, not_recorded: str) -> StateModel:
         offset = state.clock_offset_ns
         return cls(
             camera=state.camera,
@@ -77,6 +80,7 @@ class StateModel(BaseModel):
             clock_offset_ms=None if offset is None else round(offset / 1e6, 3),
             packets_lost=state.packets_lost,
             reconnects=state.reconnects,
+            not_recorded=not_recorded,
         )
 
 
@@ -101,7 +105,7 @@ class CameraModel(BaseModel):
     state: dict[str, StateModel]
 
     @classmethod
-    def of(cls, camera: Camera, state: dict[str, StreamState], manages: bool) -> CameraModel:
+    def of(cls, camera: Camera, state: dict[str, StateModel], manages: bool) -> CameraModel:
         """Addresses and user names are for those who manage cameras."""
         return cls(
             id=camera.id,
@@ -118,7 +122,7 @@ class CameraModel(BaseModel):
                 )
                 for stream in camera.streams
             ],
-            state={name: StateModel.of(one) for name, one in state.items()},
+            state=state,
         )
 
 

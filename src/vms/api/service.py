@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 
 from vms.api.services import ApiServices
 from vms.bus import subjects
 from vms.bus.port import Delivery
+from vms.common.lifecycle import keep_running, stop_task
 from vms.common.model.messages import Command, ConfigChanged, Reply
 
 
@@ -34,6 +36,8 @@ async def run(services: ApiServices) -> None:
             await bus.serve(ping_subject(services.node), on_ping),
         ):
             stack.push_async_callback(subscription.close)
+        asking = asyncio.create_task(keep_running("recording watch", services.recording.run))
+        stack.push_async_callback(stop_task, asking)
         while True:
             await services.clock.sleep(1.0)
             board.age()

@@ -107,7 +107,7 @@ def _add_whep(routes: APIRouter, service: StreamService) -> None:
         path, status_code=201, response_class=Response, responses=_WHEP_RESPONSES,
         openapi_extra=_SDP_BODY, summary="Watch live by WebRTC (WHEP)",
     )  # fmt: skip
-    async def whep(
+    async def watch_live(
         request: Request,
         camera_id: str,
         stream: str,
@@ -135,7 +135,7 @@ def _add_whep(routes: APIRouter, service: StreamService) -> None:
         return Response(answered.sdp, 201, headers, _SDP)
 
     @routes.options(path, status_code=204, response_class=Response, summary="What WHEP takes")
-    async def whep_options(camera_id: str, stream: str) -> Response:
+    async def get_live_options(camera_id: str, stream: str) -> Response:
         del camera_id, stream
         return Response(status_code=204, headers={"Accept-Post": _SDP, "Allow": "POST, OPTIONS"})
 
@@ -167,7 +167,7 @@ def _add_session(routes: APIRouter, service: StreamService) -> None:
             412: {"description": "If-Match names another ICE session.", **_PROBLEM},
         },
     )  # fmt: skip
-    async def patch(request: Request, session: str, who: CurrentPrincipal) -> Response:
+    async def change_watch(request: Request, session: str, who: CurrentPrincipal) -> Response:
         viewer = service.webrtc.find(session, who.user_id)
         body = await _read_body(request, _FRAGMENT, MAX_BYTES)
         if isinstance(body, Response):
@@ -188,12 +188,12 @@ def _add_session(routes: APIRouter, service: StreamService) -> None:
         return Response(build_fragment(transport), 200, headers, _FRAGMENT)
 
     @routes.delete(path, status_code=204, response_class=Response, summary="Stop watching")
-    async def delete(session: str, who: CurrentPrincipal) -> Response:
+    async def stop_watching(session: str, who: CurrentPrincipal) -> Response:
         service.webrtc.end(service.webrtc.find(session, who.user_id), "viewer left")
         return Response(status_code=204)
 
     @routes.options(path, status_code=204, response_class=Response, summary="What it takes")
-    async def options(session: str) -> Response:
+    async def get_watch_options(session: str) -> Response:
         del session
         allow = {"Accept-Patch": _FRAGMENT, "Allow": "PATCH, DELETE, OPTIONS"}
         return Response(status_code=204, headers=allow)
@@ -269,7 +269,7 @@ def _add_snapshot(routes: APIRouter, service: StreamService) -> None:
             503: {"description": "No pictures now.", **_PROBLEM},
         },
     )  # fmt: skip
-    async def snapshot(
+    async def get_live_snapshot(
         camera_id: str,
         stream: str,
         _: MayWatch,

@@ -84,6 +84,7 @@ const schemas: Record<string, string[]> = {
     clock_offset_ms: true,
     packets_lost: true,
     reconnects: true,
+    not_recorded: true,
   }),
   TrackModel: keysOf<Track>({
     codec: true,

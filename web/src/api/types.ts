@@ -44,6 +44,8 @@ export interface StreamState {
   clock_offset_ms: number | null;
   packets_lost: number;
   reconnects: number;
+  /** Why it is not recorded though it should be: a sentence, or empty. */
+  not_recorded: string;
 }
 
 export type TransportChoice = 'tcp' | 'udp';

@@ -3,7 +3,7 @@
 import { createEffect, createSignal, type JSX, onCleanup, onMount, Show } from 'solid-js';
 import type { Camera } from '../api/types';
 import { number, t } from '../i18n';
-import { stateOf } from '../state/cameras';
+import { notRecorded, stateOf } from '../state/cameras';
 import { now, watched } from '../state/page';
 import { Icon, type IconName } from '../ui/icon';
 import { codecLabel, videoOf } from './facts';
@@ -77,6 +77,13 @@ export function LiveTile(props: TileProps) {
       <Overlay camera={props.camera} view={view()} want={props.want} />
       <div class="tile-frame" style={{ '--ratio': shape(props.camera.id, view()) }}>
         <div class="tile-top">
+          <Show when={notRecorded(props.camera)}>
+            {(why) => (
+              <span class="chip alarm" title={why()}>
+                {t('live.notRecorded')}
+              </span>
+            )}
+          </Show>
           <Show when={state() === 'playing' && view()?.rung}>
             {(rung) => (
               <>

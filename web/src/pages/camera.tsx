@@ -234,6 +234,13 @@ function StreamPanel(props: { camera: Camera; stream: StreamConfig }) {
         <Show when={state()?.reason && !online()}>
           <p class="notice">{state()?.reason}</p>
         </Show>
+        <Show when={online() && state()?.not_recorded}>
+          {(why) => (
+            <p class="notice bad">
+              <strong>{t('live.notRecorded')}</strong>: {why()}
+            </p>
+          )}
+        </Show>
         <dl class="facts">
           <Fact label={t('camera.codec')}>{codecLabel(video()?.codec ?? '') || '–'}</Fact>
           <Fact label={t('camera.resolution')}>{sizeOf(video()) || '–'}</Fact>

@@ -7,7 +7,15 @@ import { bits, t, tn } from '../i18n';
 import { codecLabel, sizeOf, videoOf } from '../live/facts';
 import { Snapshot } from '../live/snapshot';
 import { toneOf } from '../live/tile';
-import { cameraList, cameraStatus, failed, loaded, reloadCameras, stateOf } from '../state/cameras';
+import {
+  cameraList,
+  cameraStatus,
+  failed,
+  loaded,
+  notRecorded,
+  reloadCameras,
+  stateOf,
+} from '../state/cameras';
 import { isAdministrator } from '../state/session';
 import { Empty, Loading } from '../ui/controls';
 import { Icon } from '../ui/icon';
@@ -87,13 +95,16 @@ function NotLoaded() {
   );
 }
 
+const recordingTone = { on: 'rec', failed: 'bad', waiting: '', off: '' };
+
 function Row(props: { camera: Camera }) {
   const status = () => cameraStatus(props.camera);
   const reason = () =>
     status() === 'online' || status() === 'disabled'
       ? ''
       : (stateOf(props.camera.id, props.camera.streams[0]?.name ?? 'main')?.reason ?? '');
-  const recording = (): 'on' | 'waiting' | 'off' => {
+  const recording = (): 'on' | 'waiting' | 'off' | 'failed' => {
+    if (notRecorded(props.camera)) return 'failed';
     const recorded = props.camera.streams.filter((stream) => stream.recording !== 'off');
     if (recorded.length === 0) return 'off';
     const online = recorded.some(({ name }) => stateOf(props.camera.id, name)?.status === 'online');
@@ -135,7 +146,10 @@ function Row(props: { camera: Camera }) {
             }}
           </For>
         </div>
-        <span class={`badge ${recording() === 'on' ? 'rec' : ''}`}>
+        <span
+          class={`badge ${recordingTone[recording()]}`}
+          title={notRecorded(props.camera) || undefined}
+        >
           <Show when={recording() === 'on'}>
             <span class="rec-dot" />
           </Show>

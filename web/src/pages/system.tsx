@@ -69,7 +69,7 @@ function Panels(props: { system: SystemInfo }) {
               {(check) => (
                 <li>
                   <span class={`dot ${check.ok ? 'ok' : 'bad'}`} />
-                  <span>{check.name}</span>
+                  <span>{checkName(check.name)}</span>
                   <span class="grow" />
                   <span class={check.ok ? 'faint num' : 'error-text'}>
                     {check.ok ? `${number(check.elapsed_ms, 1)} ms` : check.detail}
@@ -140,6 +140,15 @@ function Panels(props: { system: SystemInfo }) {
       </Panel>
     </div>
   );
+}
+
+/** The server's word for what it looked at, in the reader's language. */
+function checkName(name: string): string {
+  const path = /^volume (.+)$/.exec(name)?.[1];
+  if (path) return t('system.check.volume', { path });
+  return name === 'catalog' || name === 'bus' || name === 'recording'
+    ? t(`system.check.${name}`)
+    : name;
 }
 
 const when = (ms: number | null): string => (ms === null ? '–' : dateTime(ms));

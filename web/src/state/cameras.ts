@@ -70,6 +70,17 @@ export function followCameras(): () => void {
   };
 }
 
+/** Why a camera whose pictures come is not recorded though it should be; empty: all is well. */
+export function notRecorded(camera: Camera): string {
+  for (const { name } of camera.streams) {
+    const state = stateOf(camera.id, name);
+    if (camera.enabled && state?.status === 'online' && state.not_recorded) {
+      return state.not_recorded;
+    }
+  }
+  return '';
+}
+
 /** The status that stands for the whole camera: its main stream's. */
 export function cameraStatus(camera: Camera): StreamState['status'] | 'unknown' {
   if (!camera.enabled) return 'disabled';

@@ -40,7 +40,9 @@ def router(services: ApiServices) -> APIRouter:
 
     def shown(camera: Camera, who: Principal) -> CameraModel:
         manages = policy.allows(who, Permission.MANAGE_CAMERAS)
-        return CameraModel.of(camera, services.board.of(camera), manages)
+        states = services.board.of(camera)
+        state = {name: services.shown(one, who) for name, one in states.items()}
+        return CameraModel.of(camera, state, manages)
 
     def tell(camera_id: str) -> None:
         services.bus.publish(
@@ -88,7 +90,7 @@ def router(services: ApiServices) -> APIRouter:
     async def list_states(who: CurrentPrincipal) -> list[StateModel]:
         """Where each stream stands, of the cameras that the one who asks may see."""
         seen = [c for c in await cameras.list() if policy.sees_camera(who, c.id)]
-        return [StateModel.of(s) for c in seen for s in services.board.of(c).values()]
+        return [services.shown(s, who) for c in seen for s in services.board.of(c).values()]
 
     _add_trials(routes, services)
     return routes

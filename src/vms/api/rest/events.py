@@ -17,7 +17,6 @@ from starlette.exceptions import WebSocketException
 from starlette.websockets import WebSocketDisconnect
 
 from vms.api.board import Watcher
-from vms.api.models import StateModel
 from vms.api.services import ApiServices
 from vms.api.settings import PREFIX
 from vms.auth.http import BAD_MESSAGE, NOT_AUTHENTICATED, admit, principal_from_token, read_token
@@ -138,7 +137,7 @@ class _Socket:
     def _shown(self, states: list[StreamState]) -> list[dict[str, Any]]:
         policy = self._services.auth.policy
         return [
-            StateModel.of(state).model_dump(mode="json")
+            self._services.shown(state, self._who).model_dump(mode="json")
             for state in states
             if policy.sees_camera(self._who, state.camera)
         ]

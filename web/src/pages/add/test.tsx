@@ -190,6 +190,13 @@ function TestResult(props: { tested: Tested }) {
             </p>
           )}
         </Show>
+        <Show when={props.tested.answer?.tls_fingerprint}>
+          {(print) => (
+            <p class="faint fingerprint">
+              {t('add.test.fingerprint')} <span class="mono">{print()}</span>
+            </p>
+          )}
+        </Show>
       </div>
     </div>
   );
