@@ -116,8 +116,11 @@ async def test_playback_shows_the_picture_of_the_wall_time_it_says(system: Syste
         for _ in range(2):
             stamp = await stamp_within(page, f"{stage} video")
             said = int(await page.get_attribute(stage, "data-wall-ms"))
-            # The simulated camera stamps before it encodes and sends; its clock is this one.
-            assert abs(said - stamp.wall_ms) < 500
+            # The camera stamps when it draws, the page says when the picture came to the server
+            # by the camera's clock. Between the two lie drawing and encoding of four cameras
+            # in the same process: some 50 ms, but many times that on a machine with other work.
+            # What is looked for is a seek that lands elsewhere: by a key picture (2 s) or more.
+            assert abs(said - stamp.wall_ms) < 1500
             await page.keyboard.press("ArrowLeft")
             await asyncio.sleep(1.0)
         await page.keyboard.press("l")

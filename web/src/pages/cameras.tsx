@@ -95,13 +95,18 @@ function NotLoaded() {
   );
 }
 
+const unrecorded = (camera: Camera): string => {
+  const why = notRecorded(camera);
+  return why && `${t('live.notRecorded')}: ${why}`;
+};
+
 const recordingTone = { on: 'rec', failed: 'bad', waiting: '', off: '' };
 
 function Row(props: { camera: Camera }) {
   const status = () => cameraStatus(props.camera);
   const reason = () =>
     status() === 'online' || status() === 'disabled'
-      ? ''
+      ? unrecorded(props.camera)
       : (stateOf(props.camera.id, props.camera.streams[0]?.name ?? 'main')?.reason ?? '');
   const recording = (): 'on' | 'waiting' | 'off' | 'failed' => {
     if (notRecorded(props.camera)) return 'failed';
