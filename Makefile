@@ -26,7 +26,7 @@ check: setup-dev ## Style, types, layers
 
 unit: setup-dev
 	cd web && npm test --silent
-	$(BIN)/pytest -n 2 --dist loadgroup tests
+	$(BIN)/pytest -n 2 -rs tests
 
 bench: setup-dev ## Measure every claim and write docs/reference/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)

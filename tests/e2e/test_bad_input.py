@@ -28,7 +28,7 @@ from tests.support.system import VMS, System
 from tests.support.world import API, GOOD, QUICK, RIGHT, SAYS, WRONG, World, closed_within
 from websockets.sync.client import connect
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("bad_input")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.timeout(120),
-    pytest.mark.xdist_group("web"),
 ]
 
 DESK = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US"}
