@@ -29,11 +29,14 @@ class System:
         *arguments: str,
         roles: Sequence[str] = (),
         environment: dict[str, str] | None = None,
+        webrtc: bool = True,
     ) -> None:
+        """`webrtc` False leaves the UDP port of live video to the settings file."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith("VMS_")}
         self.log = data_dir.parent / f"{data_dir.name}-{'-'.join(roles) or 'all'}.log"
         self._log = self.log.open("w")
-        clean["VMS_STREAM__WEBRTC__PORT"] = "0"
+        if webrtc:
+            clean["VMS_STREAM__WEBRTC__PORT"] = "0"
         command = [VMS, "run", *roles, "--data-dir", data_dir, "--port", "0", *arguments]
         self.process = subprocess.Popen(
             [str(part) for part in command],

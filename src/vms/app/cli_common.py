@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 
 import typer
 from rich.console import Console
@@ -29,8 +29,15 @@ DataDirOption = Annotated[
 _PIPE_COLUMNS = 1000
 """What is read by a program is not broken into lines."""
 
-console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
-errors = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_COLUMNS)
+
+def _console(stream: TextIO | None, stderr: bool) -> Console:
+    """`stream` is None where the program was started without it."""
+    on_terminal = stream is not None and stream.isatty()
+    return Console(stderr=stderr, width=None if on_terminal else _PIPE_COLUMNS)
+
+
+console = _console(sys.stdout, stderr=False)
+errors = _console(sys.stderr, stderr=True)
 
 
 def common_settings(config: Path | None, data_dir: Path | None, **flags: Any) -> Settings:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vms.app.cli_common import ConfigOption, DataDirOption, common_settings, console, run_async
-from vms.app.limits import raise_file_limit
+from vms.app.limits import ended_in_time, raise_file_limit
 from vms.app.role_names import ROLE_NAMES
 
 _ROLE_HELP = f"Roles of this process ({', '.join(ROLE_NAMES)}); none: all of them."
@@ -46,8 +46,7 @@ def run(
     chosen = check_roles(roles or ROLE_NAMES, settings)
     logs.configure(settings.log.level, json=settings.log.json_lines)
     raise_file_limit()
-    runner = NodeRunner(settings, chosen)
-    run_async(runner.run(build_services))
+    run_async(ended_in_time(NodeRunner(settings, chosen).run(build_services)))
 
 
 def doctor(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:

@@ -110,7 +110,8 @@ class NodeRunner:
         watcher = asyncio.create_task(
             keep_running("camera watch", lambda: watch_cameras(catalog.cameras.list, bus))
         )
-        stack.callback(watcher.cancel)
+        # Ended, not only told to: it must not ask a catalog that is closed.
+        stack.push_async_callback(stop_task, watcher)
         return Node(settings, self._roles, bus, catalog)
 
 

@@ -10,7 +10,13 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    IntegrityError,
+    SQLAlchemyError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from vms.common.errors import CatalogError, ConfigError
@@ -19,6 +25,8 @@ from vms.common.secret import redact
 _BUSY_MS = 15_000
 _READERS = 4
 _WAIT = 30.0
+_BROKEN = ("file is not a database", "disk image is malformed")
+"""What SQLite says of a file that is none of its own, or no longer."""
 
 
 class Database:
@@ -61,6 +69,8 @@ class Database:
         text = redact(" ".join(str(cause).split()))[:300] or type(cause).__name__
         if isinstance(error, IntegrityError):
             return CatalogError(f"the catalog at {self.place} refused a row: {text}")
+        if isinstance(error, DatabaseError) and any(sign in text for sign in _BROKEN):
+            text += "; restore it from a backup, or move it away to begin with an empty one"
         return CatalogError(f"the catalog at {self.place} cannot be used: {text}")
 
 

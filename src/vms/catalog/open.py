@@ -12,7 +12,7 @@ from vms.catalog.database import Database, connect, sqlite_path
 from vms.catalog.keys import Settings
 from vms.catalog.migrate import migrate
 from vms.catalog.people import Grants, Users
-from vms.catalog.seal import Seal, load_key
+from vms.catalog.seal import Seal, forget_key, load_key
 from vms.catalog.segments import Segments
 from vms.catalog.sessions import Sessions
 from vms.common.errors import CatalogError, ConfigError
@@ -62,22 +62,30 @@ async def open_catalog(url: str, data_dir: Path | None = None) -> SqlCatalog:
             raise ConfigError("a catalog on PostgreSQL needs a data directory for its key")
         data_dir = path.parent
     key_file = data_dir.expanduser().absolute() / _KEY_FILE
+    is_new = not key_file.exists()
     catalog = SqlCatalog(database, Seal(load_key(key_file)))
     try:
         await migrate(database)
-        await _check_key(catalog, key_file)
+        await _check_key(catalog, key_file, is_new)
     except BaseException:
         await catalog.close()
         raise
     return catalog
 
 
-async def _check_key(catalog: SqlCatalog, key_file: Path) -> None:
+async def _check_key(catalog: SqlCatalog, key_file: Path, is_new: bool) -> None:
     try:
         await catalog.settings.put_new(_KEY_CHECK, Secret("vms"))
     except CatalogError as error:
         if "key file" not in str(error):
             raise
+        if is_new:
+            # It opens nothing, and would stand in the way of the one to be restored.
+            forget_key(key_file)
+            raise ConfigError(
+                f"key file {key_file} is missing, and the passwords in the catalog at "
+                f"{catalog.place} cannot be read without it; restore it from a backup"
+            ) from error
         raise ConfigError(
             f"key file {key_file} is not the one that the catalog at {catalog.place} was "
             "made with; restore it from a backup"

@@ -72,6 +72,11 @@ def load_key(path: Path) -> bytes:
     return key
 
 
+def forget_key(path: Path) -> None:
+    """Remove a key that sealed nothing yet."""
+    path.unlink(missing_ok=True)
+
+
 def _make(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

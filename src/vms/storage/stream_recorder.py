@@ -298,10 +298,18 @@ class StreamRecorder:
             if self._held and now_ns - self._held[0].arrival_ns > self._wait_ns + 500_000_000:
                 self._flush_held()
             if self.file is not None:
-                self._volume.check()
                 self.file.flush()
+                self._check_volume()
         except (StorageError, ParseError, InvalidIdentifier) as error:
             self._fail(error, 0)
+
+    def _check_volume(self) -> None:
+        """Raises StorageError where no more may be written; what is written is made whole."""
+        try:
+            self._volume.check()
+        except StorageError:
+            self._close_file(None)
+            raise
 
     def give_up(self, error: Exception) -> None:
         """After an error that nobody foresaw: begin anew with another file."""
