@@ -30,6 +30,7 @@ from vms.bus.serving import (
     Tasks,
     is_oversize,
     nobody,
+    reply_in,
     timed_out,
     too_large,
 )
@@ -159,10 +160,7 @@ class LocalBus:
             raise nobody(subject)
         if kind != FrameType.REPLY:
             raise BusError(f"{subject} gave no answer: {answer.decode('utf-8', 'replace')}")
-        reply = decode(answer)
-        if not isinstance(reply, Reply):
-            raise BusError(f"{subject} answered with a {type(reply).__name__}, not a reply")
-        return reply
+        return reply_in(answer, subject)
 
     async def serve(self, subject: str, handler: Handler) -> Subscription:
         self._check_open()

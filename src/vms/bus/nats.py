@@ -33,6 +33,7 @@ from vms.bus.serving import (
     Tasks,
     is_oversize,
     nobody,
+    reply_in,
     timed_out,
     too_large,
 )
@@ -198,10 +199,7 @@ class NatsBus:
             raise TimeoutError from None
         except (nats.errors.Error, OSError) as error:
             raise BusError(f"{subject} cannot be asked: {redact(str(error))}") from None
-        reply = decode(message.data)
-        if not isinstance(reply, Reply):
-            raise BusError(f"{subject} answered with a {type(reply).__name__}, not a reply")
-        return reply
+        return reply_in(message.data, subject)
 
     async def serve(self, subject: str, handler: Handler) -> Subscription:
         self._check_open()

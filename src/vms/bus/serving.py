@@ -15,6 +15,7 @@ from vms.common.errors import BusError, NoResponder, VmsError
 from vms.common.model.media import AccessUnit
 from vms.common.model.messages import Command, Message, Reply
 from vms.common.secret import redact
+from vms.proto.codec import decode
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +46,14 @@ def nobody(subject: str) -> NoResponder:
 
 def too_large(subject: str) -> BusError:
     return BusError(f"message for {subject} is larger than the bus carries (10 MB)")
+
+
+def reply_in(data: bytes, subject: str) -> Reply:
+    """The reply that `data` is. Raises ParseError, BusError where it is something else."""
+    message = decode(data)
+    if not isinstance(message, Reply):
+        raise BusError(f"{subject} answered with a {type(message).__name__}, not a reply")
+    return message
 
 
 async def answer(subject: str, handler: Handler, command: Command) -> Reply:

@@ -86,3 +86,9 @@ class BitReader:
         if value > limit:
             raise ParseError(f"{what} is {value}, more than {limit}")
         return value
+
+
+def believable_rate(scale: int, units: int) -> float:
+    """`scale / units` pictures a second; 0.0 where no camera can mean that."""
+    rate = scale / units if units else 0.0
+    return rate if 0.0 < rate <= 1000.0 else 0.0

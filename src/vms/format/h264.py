@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from vms.common.errors import ParseError
 from vms.common.model.media import Codec, CodecParameters
 from vms.format.annexb import ranges
-from vms.format.bits import BitReader, unescape
+from vms.format.bits import BitReader, believable_rate, unescape
 
 SLICE = 1
 PARTITION_A = 2
@@ -160,7 +160,7 @@ def _vui(bits: BitReader) -> tuple[float, int | None]:
         if bits.flag():
             units, scale = bits.u(32), bits.u(32)
             bits.skip(1)
-            frame_rate = _believable_rate(scale, 2 * units)
+            frame_rate = believable_rate(scale, 2 * units)
         nal_hrd = bits.flag()
         if nal_hrd:
             _skip_hrd(bits)
@@ -178,11 +178,6 @@ def _vui(bits: BitReader) -> tuple[float, int | None]:
         return frame_rate, bits.ue_at_most(16, "max_num_reorder_frames")
     except ParseError:
         return frame_rate, None
-
-
-def _believable_rate(scale: int, units: int) -> float:
-    rate = scale / units if units else 0.0
-    return rate if 0.0 < rate <= 1000.0 else 0.0
 
 
 def _skip_hrd(bits: BitReader) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from vms.common.errors import ParseError
 from vms.common.model.media import Codec, CodecParameters
 from vms.format.annexb import ranges
-from vms.format.bits import BitReader, unescape
+from vms.format.bits import BitReader, believable_rate, unescape
 
 FIRST_IRAP = 16
 LAST_IRAP = 23
@@ -198,8 +198,7 @@ def _vui_rate(bits: BitReader) -> float:
 
 def _timing(bits: BitReader) -> float:
     units, scale = bits.u(32), bits.u(32)
-    rate = scale / units if units else 0.0
-    return rate if 0.0 < rate <= 1000.0 else 0.0
+    return believable_rate(scale, units)
 
 
 def _vps_rate(nal: bytes) -> float:

@@ -1,9 +1,9 @@
-import { createSignal, Show } from 'solid-js';
+import { createSignal } from 'solid-js';
 import { changeCamera } from '../api/cameras';
 import type { Camera, CameraChange } from '../api/types';
 import { t } from '../i18n';
 import { reloadCameras } from '../state/cameras';
-import { Busy, Dialog } from '../ui/controls';
+import { Dialog, FormError, SaveFoot } from '../ui/controls';
 import { explain, toast } from '../ui/toast';
 import { CameraFields, checkDraft, createDraft, draftOf, isSound, streamsOf } from './camera-form';
 
@@ -47,19 +47,8 @@ export function EditCameraDialog(props: { camera: Camera; onClose: () => void })
           errors={errors()}
           keepsPassword={props.camera.has_password}
         />
-        <Show when={error()}>
-          <p class="form-error" role="alert">
-            {error()}
-          </p>
-        </Show>
-        <div class="dialog-foot">
-          <button type="button" class="btn" onClick={() => props.onClose()}>
-            {t('app.cancel')}
-          </button>
-          <button type="submit" class="btn primary" disabled={busy()}>
-            <Busy when={busy()}>{busy() ? t('app.saving') : t('app.save')}</Busy>
-          </button>
-        </div>
+        <FormError text={error()} />
+        <SaveFoot busy={busy()} onCancel={props.onClose} />
       </form>
     </Dialog>
   );

@@ -1,8 +1,8 @@
-import { createSignal, Show } from 'solid-js';
+import { createSignal } from 'solid-js';
 import { ApiError } from '../api/client';
 import { changePassword } from '../api/users';
 import { t } from '../i18n';
-import { Busy, Dialog, Field } from '../ui/controls';
+import { Dialog, Field, FormError, SaveFoot } from '../ui/controls';
 import { explain, toast } from '../ui/toast';
 
 /** Change one's own password. */
@@ -62,19 +62,8 @@ export function PasswordDialog(props: { onClose: () => void }) {
           error={tried() && differs() ? t('users.password.differs') : undefined}
           onInput={(event) => setAgain(event.currentTarget.value)}
         />
-        <Show when={error()}>
-          <p class="form-error" role="alert">
-            {error()}
-          </p>
-        </Show>
-        <div class="dialog-foot">
-          <button type="button" class="btn" onClick={() => props.onClose()}>
-            {t('app.cancel')}
-          </button>
-          <button type="submit" class="btn primary" disabled={busy()}>
-            <Busy when={busy()}>{t('app.save')}</Busy>
-          </button>
-        </div>
+        <FormError text={error()} />
+        <SaveFoot busy={busy()} onCancel={props.onClose} />
       </form>
     </Dialog>
   );

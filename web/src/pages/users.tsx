@@ -6,7 +6,16 @@ import { addUser, changeUser, deleteUser, listUsers } from '../api/users';
 import { t, tn } from '../i18n';
 import { cameraList } from '../state/cameras';
 import { isAdministrator, user as me } from '../state/session';
-import { Busy, Confirm, Dialog, Empty, Field, Loading, Switch } from '../ui/controls';
+import {
+  Confirm,
+  Dialog,
+  Empty,
+  Field,
+  FormError,
+  Loading,
+  SaveFoot,
+  Switch,
+} from '../ui/controls';
 import { Icon } from '../ui/icon';
 import { explain, toast, toastError } from '../ui/toast';
 
@@ -259,19 +268,8 @@ function UserDialog(props: { user: User | undefined; onSaved: () => void; onClos
         <Show when={props.user && !isMe()}>
           <Switch label={t('users.enabled')} checked={enabled()} onChange={setEnabled} />
         </Show>
-        <Show when={error()}>
-          <p class="form-error" role="alert">
-            {error()}
-          </p>
-        </Show>
-        <div class="dialog-foot">
-          <button type="button" class="btn" onClick={() => props.onClose()}>
-            {t('app.cancel')}
-          </button>
-          <button type="submit" class="btn primary" disabled={busy()}>
-            <Busy when={busy()}>{busy() ? t('app.saving') : t('app.save')}</Busy>
-          </button>
-        </div>
+        <FormError text={error()} />
+        <SaveFoot busy={busy()} onCancel={props.onClose} />
       </form>
     </Dialog>
   );

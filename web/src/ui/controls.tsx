@@ -236,3 +236,28 @@ export function Busy(props: { when: boolean; children: JSX.Element }) {
     </>
   );
 }
+
+/** What went wrong with a form, said aloud too. */
+export function FormError(props: { text: string | undefined }) {
+  return (
+    <Show when={props.text}>
+      <p class="form-error" role="alert">
+        {props.text}
+      </p>
+    </Show>
+  );
+}
+
+/** The foot of a form in a dialog. */
+export function SaveFoot(props: { busy: boolean; onCancel: () => void }) {
+  return (
+    <div class="dialog-foot">
+      <button type="button" class="btn" onClick={() => props.onCancel()}>
+        {t('app.cancel')}
+      </button>
+      <button type="submit" class="btn primary" disabled={props.busy}>
+        <Busy when={props.busy}>{props.busy ? t('app.saving') : t('app.save')}</Busy>
+      </button>
+    </div>
+  );
+}

@@ -4,7 +4,7 @@ import { createSignal, Show } from 'solid-js';
 import { askOnvif } from '../../api/cameras';
 import type { OnvifProfile } from '../../api/types';
 import { t } from '../../i18n';
-import { Busy, Field } from '../../ui/controls';
+import { Busy, Field, FormError } from '../../ui/controls';
 import { explain } from '../../ui/toast';
 import { hostOf } from './address';
 
@@ -58,11 +58,7 @@ export function SignStep(props: {
             onInput={(event) => props.onChange(props.username, event.currentTarget.value)}
           />
         </div>
-        <Show when={error()}>
-          <p class="form-error" role="alert">
-            {error()}
-          </p>
-        </Show>
+        <FormError text={error()} />
         <div class="dialog-foot">
           <button type="button" class="btn quiet" onClick={() => props.onBack()}>
             {t('app.back')}

@@ -8,7 +8,7 @@ import { navigate } from '../../app/router';
 import { number, t } from '../../i18n';
 import { codecLabel, isVideo, sizeOf } from '../../live/facts';
 import { reloadCameras } from '../../state/cameras';
-import { Busy } from '../../ui/controls';
+import { Busy, FormError } from '../../ui/controls';
 import { Icon } from '../../ui/icon';
 import { explain, toast } from '../../ui/toast';
 import { CameraFields, checkDraft, type createDraft, isSound, streamsOf } from '../camera-form';
@@ -135,11 +135,7 @@ export function TestStep(props: {
           </div>
         </div>
       </section>
-      <Show when={error()}>
-        <p class="form-error" role="alert">
-          {error()}
-        </p>
-      </Show>
+      <FormError text={error()} />
       <div class="dialog-foot">
         <button type="button" class="btn quiet" onClick={() => props.onBack()}>
           {t('app.back')}
