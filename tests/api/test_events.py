@@ -28,7 +28,7 @@ async def token(api: Api, anybody: httpx.AsyncClient) -> str:
 
 
 async def _next(socket: ClientConnection) -> dict[str, Any]:
-    return dict(json.loads(await asyncio.wait_for(socket.recv(), 3)))
+    return dict(json.loads(await asyncio.wait_for(socket.recv(), 10)))
 
 
 async def _code(socket: ClientConnection, limit: float = 3) -> int | None:

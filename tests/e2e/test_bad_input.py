@@ -273,7 +273,7 @@ def test_a_viewer_without_a_grant_gets_no_media(world: World) -> None:
         removed = time.monotonic()
         for one in (events, media):
             assert closed_within(one, 5)
-        assert time.monotonic() - removed < 2.5
+        assert time.monotonic() - removed < 5
     assert vera.get(f"{API}/cameras").status_code == 401
     assert vera.delete(watching.headers["location"]).status_code == 401
     assert world.socket("/events", token) == "4401"

@@ -196,13 +196,13 @@ def test_absurd_sizes_are_refused() -> None:
 
 
 def test_long_parameter_sets_cost_nothing() -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     for nal in (b"\x67\x64" + b"\xff" * 5_000_000, b"\x67\x64" + b"\x00\x00\x03" * 1000):
         with pytest.raises(ParseError):
             h264.parse_sps(nal)
     with pytest.raises(ParseError):
         h265.parse_sps(b"\x42\x01" + b"\xff" * 5_000_000)
-    assert time.perf_counter() - start < 1.0
+    assert time.thread_time() - start < 1.0
 
 
 def test_nal_types() -> None:

@@ -156,7 +156,7 @@ def test_what_is_not_rtsp_is_refused(data: bytes) -> None:
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_endless_headers_are_refused_in_bounded_room(size: int) -> None:
     parser = RtspParser()
-    start = time.perf_counter()
+    start = time.thread_time()
     parser.feed(b"RTSP/1.0 200 OK\r\nA: b")
 
     def trickle() -> None:
@@ -166,16 +166,16 @@ def test_endless_headers_are_refused_in_bounded_room(size: int) -> None:
 
     with pytest.raises(ParseError):
         trickle()
-    assert time.perf_counter() - start < 2.0
+    assert time.thread_time() - start < 2.0
 
 
 def test_a_body_that_trickles_in() -> None:
     body = bytes(MAX_BODY)
     data = Response(200, body=body).encode()
     parser = RtspParser()
-    start = time.perf_counter()
+    start = time.thread_time()
     out = [message for at in range(len(data)) for message in parser.feed(data[at : at + 1])]
-    assert time.perf_counter() - start < 2.0
+    assert time.thread_time() - start < 2.0
     assert isinstance(out[0], Response)
     assert out[0].body == body
 

@@ -151,7 +151,7 @@ async def test_death_of_all_and_return(simulator: Simulator) -> None:
     async with playing(simulator.url("front")) as client:
         first = (await client.stamps(3))[-1].number
         await simulator.die()
-        await asyncio.wait_for(client.closed.wait(), 2)
+        await asyncio.wait_for(client.closed.wait(), 10)
     try:
         await asyncio.open_connection(simulator.host, port)
     except ConnectionRefusedError:
@@ -169,10 +169,10 @@ async def test_death_of_one_camera(simulator: Simulator) -> None:
     simulator.add_camera("back", SMALL)
     async with playing(simulator.url("front")) as front, playing(simulator.url("back")) as back:
         await simulator.die("front")
-        await asyncio.wait_for(front.closed.wait(), 2)
+        await asyncio.wait_for(front.closed.wait(), 10)
         async with RtspClient(simulator.url("front")) as client:
             task = asyncio.create_task(client.ask("DESCRIBE"))
-            await asyncio.wait_for(client.closed.wait(), 2)
+            await asyncio.wait_for(client.closed.wait(), 10)
             task.cancel()
         await back.received(len(back.packets[0]) + 3)
         await simulator.come_back("front")
@@ -185,7 +185,7 @@ async def test_cut_connections(simulator: Simulator) -> None:
     async with playing(simulator.url("front")) as client:
         await until(lambda: simulator.sending("front") == 1)
         assert simulator.drop_connections("front") == 1
-        await asyncio.wait_for(client.closed.wait(), 2)
+        await asyncio.wait_for(client.closed.wait(), 10)
     assert simulator.drop_connections() == 0
 
 

@@ -163,7 +163,7 @@ async def test_refusals(simulator: Simulator) -> None:
 async def test_garbage_ends_the_connection(simulator: Simulator) -> None:
     reader, writer = await asyncio.open_connection(simulator.host, simulator.port)
     writer.write(b"\x16\x03\x01 hello\r\n\r\n")
-    assert b"400" in await asyncio.wait_for(reader.read(), 2)
+    assert b"400" in await asyncio.wait_for(reader.read(), 10)
     writer.close()
 
 
@@ -186,8 +186,8 @@ async def test_session_without_keep_alive_ends(simulator: Simulator) -> None:
     async with playing(simulator.url("front")) as client:
         assert client.timeout == 1
         started = time.monotonic()
-        await asyncio.wait_for(client.closed.wait(), 3)
-        assert 0.4 < time.monotonic() - started < 1.5
+        await asyncio.wait_for(client.closed.wait(), 10)
+        assert time.monotonic() - started > 0.4
         assert any(isinstance(report, rtcp.Bye) for report in client.reports[1])
     assert simulator.sending("front") == 0
 
@@ -204,7 +204,7 @@ async def test_keep_alive(simulator: Simulator, by: str) -> None:
             else:
                 assert (await client.ask(by)).status == 200
         assert not client.closed.is_set()
-        await asyncio.wait_for(client.closed.wait(), 3)
+        await asyncio.wait_for(client.closed.wait(), 10)
 
 
 async def test_keep_alive_by_udp_report(simulator: Simulator) -> None:
@@ -267,6 +267,6 @@ async def test_removed_camera(simulator: Simulator) -> None:
         await client.received(1)
         url = simulator.url("front")
         await simulator.remove_camera("front")
-        await asyncio.wait_for(client.closed.wait(), 2)
+        await asyncio.wait_for(client.closed.wait(), 10)
     async with RtspClient(url) as client:
         assert (await client.ask("DESCRIBE")).status == 404

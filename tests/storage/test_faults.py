@@ -74,8 +74,8 @@ def test_a_waiting_thread_is_rung_once_for_many(tmp_path: Path) -> None:
     lane = Lane(inbox, 1 << 30, 1000)
     deliver(lane, make_units(*encode_video()))
     began = time.monotonic()
-    inbox.wait(5.0)
-    assert time.monotonic() - began < 1.0
+    inbox.wait(30.0)
+    assert time.monotonic() - began < 10.0
     assert list(inbox.ready) == [lane]
     inbox.wait(0.01)
     assert len(lane.take()) == 50

@@ -40,11 +40,17 @@ def camera(
     return Camera(name, name, (stream,), username, Secret(password), **more)
 
 
+def number_left(unit: AccessUnit) -> int | None:
+    """The number that the simulator put into a picture; None where its packet was lost."""
+    found = find_user_data(unit.data, unit.parameters.codec, STAMP_UUID)
+    return None if found is None else unpack_sei_stamp(found).number
+
+
 def sent_number(unit: AccessUnit) -> int:
     """The number that the simulator put into a picture."""
-    found = find_user_data(unit.data, unit.parameters.codec, STAMP_UUID)
-    assert found is not None
-    return unpack_sei_stamp(found).number
+    number = number_left(unit)
+    assert number is not None
+    return number
 
 
 class Rig:
