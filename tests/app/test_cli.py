@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from tests.support.ingest_tls import self_signed
 from tests.support.system import VMS
 
 from vms.simulator.onvif import OnvifDevices
@@ -72,8 +74,6 @@ def test_users_are_added_and_the_last_administrator_stays(vms: Shell) -> None:
 
 
 async def test_a_camera_is_asked_and_tested(vms: Shell, tmp_path: Path) -> None:
-    import asyncio
-
     async with Simulator() as simulator:
         simulator.add_camera("door", Loop(320, 192, 10, 200_000, seconds=1.0), "view", "hush4")
         await simulator.prepare()
@@ -88,6 +88,17 @@ async def test_a_camera_is_asked_and_tested(vms: Shell, tmp_path: Path) -> None:
         vms.environment["VMS_CAMERA_PASSWORD"] = "not it"
         said = await asyncio.to_thread(lambda: vms("camera", "test", url, "-u", "view", status=1))
         assert "user name or password" in said
+
+
+async def test_the_certificate_of_a_camera_is_shown_so_that_it_can_be_pinned(
+    vms: Shell, tmp_path: Path
+) -> None:
+    context, _, fingerprint = self_signed(tmp_path)
+    async with Simulator(tls=context) as simulator:
+        simulator.add_camera("door", Loop(320, 192, 10, 200_000, seconds=1.0))
+        await simulator.prepare()
+        said = await asyncio.to_thread(vms, "camera", "test", simulator.url("door"))
+        assert f"certificate (SHA-256) {fingerprint}" in said
 
 
 def test_doctor_names_what_is_wrong(vms: Shell) -> None:

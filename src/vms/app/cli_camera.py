@@ -254,3 +254,6 @@ def _print_probe(stream: StreamConfig, result: ProbeResult) -> None:
         console.print(f"{stream.name}: {track.codec}{size}{rate}", highlight=False)
     if result.note:
         console.print(f"{stream.name}: {result.note}", highlight=False)
+    if result.tls_fingerprint:
+        certificate = f"certificate (SHA-256) {result.tls_fingerprint}"
+        console.print(f"{stream.name}: {certificate}", highlight=False, soft_wrap=True)
