@@ -107,8 +107,18 @@ async def test_the_key_lies_in_the_data_directory(tmp_path: Path) -> None:
 async def test_another_key_is_noticed_at_once(catalog_url: str, tmp_path: Path) -> None:
     async with opened(catalog_url, tmp_path / "one"):
         pass
+    async with opened(f"sqlite:///{tmp_path}/other.db", tmp_path / "two"):
+        pass
     with pytest.raises(ConfigError, match=r"two/secret\.key is not the one"):
         await open_catalog(catalog_url, tmp_path / "two")
+
+
+async def test_a_missing_key_is_named_and_no_other_made(catalog_url: str, tmp_path: Path) -> None:
+    async with opened(catalog_url, tmp_path / "one"):
+        pass
+    with pytest.raises(ConfigError, match=r"two/secret\.key is missing"):
+        await open_catalog(catalog_url, tmp_path / "two")
+    assert not (tmp_path / "two" / "secret.key").exists()
 
 
 @pytest.mark.parametrize("content", ["", "not base64!", "c2hvcnQ=", "\xff\xfe"])
