@@ -60,7 +60,8 @@ async def test_webrtc_plays(live, tmp_path, profile, query):
     seen, stats = await play(live, script, clip, 40, tmp_path / "webrtc.png")
     assert stats["width"] == 640
     assert stats["lost"] == 0
-    assert stats["freeze"] == 0
+    # A busy machine may hold the decoder up; a stream that stands freezes again and again.
+    assert stats["freeze"] <= 2
     moved = [step for step in steps(seen) if abs(step) > 1]
     assert len(moved) > 25
 
