@@ -28,7 +28,7 @@ class StorageSettings(Section):
     writer_threads: int = Field(default=1, ge=1, le=16)
     linger_ms: float = Field(default=2.0, ge=0.1, le=100)
     """How long a busy writer waits for more to write at once; half of it is added delay.
-    Longer, up to 20, for more than 50 streams."""
+    Longer, up to 40, for more than 50 streams."""
     start_wait_s: float = Field(default=2.0, ge=0, le=10)
     """How long a file waits for the parameters of the audio track before it begins."""
     extend_seconds: float = Field(default=3.0, gt=0, le=60)

@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 _TICK_S = 1.0
 _AT_EASE = 50
 """Streams up to which a writer lingers no longer than its setting says."""
-_LONGEST_LINGER_S = 0.02
+_LONGEST_LINGER_S = 0.04
 _NEVER = 1 << 63
 
 
@@ -94,10 +94,10 @@ class WriterThread:
     def _pace(self) -> None:
         """Many streams are gathered longer: fewer switches of threads for the same pictures.
 
-        The wait grows with the square of their number beyond `_AT_EASE`.
+        The wait grows with the fourth power of their number beyond `_AT_EASE`.
         """
         many = len(self._recorders) / _AT_EASE
-        self._wait = max(self._linger, min(_LONGEST_LINGER_S, self._linger * many * many))
+        self._wait = max(self._linger, min(_LONGEST_LINGER_S, self._linger * many**4))
 
     def _serve(self, lane: Lane) -> int:
         """Write what waits in the lane; when the oldest of it came."""
