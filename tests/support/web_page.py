@@ -44,11 +44,12 @@ async def stamp_in(page: Any, selector: str) -> Stamp | None:
     return read_stamp(luma)
 
 
-async def stamp_within(page: Any, selector: str, limit: float = 5.0) -> Stamp:
-    """The first stamp that can be read; fails after `limit` seconds."""
+async def stamp_within(page: Any, selector: str, limit: float = 5.0, *, beyond: int = -1) -> Stamp:
+    """The first stamp of a number beyond that which can be read; fails after `limit` seconds."""
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
-        if stamp := await stamp_in(page, selector):
+        stamp = await stamp_in(page, selector)
+        if stamp is not None and stamp.number > beyond:
             return stamp
         await asyncio.sleep(0.1)
-    raise AssertionError(f"no stamp can be read in {selector}")
+    raise AssertionError(f"no stamp beyond {beyond} can be read in {selector}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 
@@ -147,6 +148,14 @@ def _tell(address: str, password: str | None) -> None:
         log.warning("standard output cannot be written to", error=error.strerror, address=address)
         if password is not None:
             log.warning(f"nobody saw the first password; set one: vms user password {FIRST_USER}")
+        _forget_standard_output()
+
+
+def _forget_standard_output() -> None:
+    """What still waits in its buffer would fail once more, and with it the end of the process."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _is_loopback(host: str) -> bool:
