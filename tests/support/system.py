@@ -85,7 +85,8 @@ class System:
             client.close()
         # Our closing rows would otherwise wait for all that others wrote to this disk before,
         # such as an installation.
-        os.sync()
+        if number != signal.SIGKILL:
+            os.sync()
         started = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(number)
