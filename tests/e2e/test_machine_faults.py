@@ -249,6 +249,21 @@ def test_it_may_be_stopped_at_any_moment_of_its_start(tmp_path: Path) -> None:
         assert system.stop() < 5.0
 
 
+def test_a_catalog_that_is_held_does_not_hold_the_end(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with LoopThread() as loop, System(data, "--no-demo").wait_ready() as system:
+        client = system.client()
+        good_cameras(loop, loop.enter(Simulator()), client, ("door",))
+        wait_status(client, "door", "online")
+        catalog = sqlite3.connect(next(data.glob("*.db")), isolation_level=None)
+        catalog.execute("BEGIN EXCLUSIVE")
+        try:
+            assert system.stop() < 5.0
+        finally:
+            catalog.close()
+        assert "Traceback" not in system.log.read_text()
+
+
 def test_nobody_listens_to_what_it_prints(tmp_path: Path) -> None:
     """Standard output and error closed, full or broken: it runs, and says what it can."""
     command = [VMS, "run", "--no-demo", "--port", "0", "--data-dir"]

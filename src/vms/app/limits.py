@@ -15,7 +15,8 @@ from vms.telemetry import logs
 log = structlog.get_logger(__name__)
 
 _WANTED = 65_536
-_LAST_RESORT_S = 3.0
+END_WITHIN_S = 4.8
+"""A process told to stop is gone after that, whatever a dead disk or database holds."""
 
 
 def raise_file_limit() -> int:
@@ -36,9 +37,20 @@ async def ended_in_time(work: Coroutine[Any, Any, None]) -> None:
     try:
         await work
     finally:
-        guard = threading.Timer(_LAST_RESORT_S, _end_now)
-        guard.daemon = True
-        guard.start()
+        end_soon()
+
+
+def end_soon() -> None:
+    """From now on this process has `END_WITHIN_S` seconds; it may end by itself before."""
+    if any(isinstance(thread, _Guard) for thread in threading.enumerate()):
+        return
+    _Guard().start()
+
+
+class _Guard(threading.Timer):
+    def __init__(self) -> None:
+        super().__init__(END_WITHIN_S, _end_now)
+        self.daemon = True
 
 
 def _end_now() -> None:

@@ -13,6 +13,7 @@ import structlog
 from fastapi import APIRouter
 
 from vms.app.data_dir import holding, make_data_dir
+from vms.app.limits import end_soon
 from vms.app.settings import Settings
 from vms.app.watch import watch_cameras
 from vms.bus.connect import open_bus
@@ -24,8 +25,9 @@ from vms.common.lifecycle import keep_running, stop_task
 
 log = structlog.get_logger(__name__)
 
-_STOP_LIMIT = 4.0
-"""Seconds that all roles together get to close their files and connections."""
+_STOP_LIMIT = 3.6
+"""Seconds that all roles together get to close their files and connections. What follows,
+the bus and the catalog, has the rest of `limits.END_WITHIN_S`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,11 +61,15 @@ class NodeRunner:
     def stop(self) -> None:
         self._stop.set()
 
+    def _told_to_stop(self) -> None:
+        end_soon()
+        self.stop()
+
     async def run(self, build: Callable[[Node], Awaitable[list[Service]]]) -> None:
         """Run until `stop`, SIGINT or SIGTERM. Raises VmsError where it cannot start."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(number, self._told_to_stop)
         async with AsyncExitStack() as stack:
             services = await self._started(stack, build)
             if services is None:
