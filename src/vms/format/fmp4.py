@@ -4,8 +4,9 @@ A track is named by its track ID: its place in the list given to `init_segment`,
 from 1. Times are ticks of the track's timescale. A fragment is one `moof` and one `mdat`
 and costs a few microseconds, so that every picture can be one.
 
-Sample entries: `avc1` (ISO/IEC 14496-15), `hvc1` (14496-15), `mp4a` (14496-14) and `Opus`
-(Encapsulation of Opus in ISO BMFF). Video samples are NAL units behind lengths of 4 bytes.
+Sample entries: `avc1` (ISO/IEC 14496-15), `hvc1` (14496-15), `mp4a` (14496-14), `Opus`
+(Encapsulation of Opus in ISO BMFF) and `vp09` (what this system encodes itself). Video
+samples are NAL units behind lengths of 4 bytes, or VP9 frames.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from dataclasses import dataclass
 
 from vms.common.errors import ParseError
 from vms.common.model.media import Codec, CodecParameters, Medium
-from vms.format import aac, h264, h265
+from vms.format import aac, h264, h265, vp9
+from vms.format.vp9 import Vp9Parameters
 
 _SYNC = 0x02000000
 _NOT_SYNC = 0x01010000
 _MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _BOX = struct.Struct(">I4s")
+
+Track = CodecParameters | Vp9Parameters
 
 PLAYABLE = frozenset({Codec.H264, Codec.H265, Codec.AAC, Codec.OPUS})
 """The codecs that have a sample entry here."""
@@ -40,9 +44,7 @@ class Sample:
     composition_offset: int = 0
 
 
-def init_segment(
-    tracks: Sequence[CodecParameters], timescales: Sequence[int] | None = None
-) -> bytes:
+def init_segment(tracks: Sequence[Track], timescales: Sequence[int] | None = None) -> bytes:
     """`ftyp` and `moov` for `tracks`. A timescale left out is the track's clock rate.
 
     Raises ParseError where a track lacks what its sample entry needs (parameter sets,
@@ -73,15 +75,17 @@ def init_segment(
     return ftyp + _box(b"moov", mvhd, *traks, _box(b"mvex", *trexs))
 
 
-def mime_type(tracks: Iterable[CodecParameters]) -> str:
+def mime_type(tracks: Iterable[Track]) -> str:
     """What MediaSource.isTypeSupported wants, like `video/mp4; codecs="avc1.42E01F"`."""
     listed = list(tracks)
     kind = "video" if any(t.medium is Medium.VIDEO for t in listed) else "audio"
     return f'{kind}/mp4; codecs="{", ".join(map(codec_string, listed))}"'
 
 
-def codec_string(track: CodecParameters) -> str:
+def codec_string(track: Track) -> str:
     """RFC 6381 name of a track's encoding. Raises ParseError as `init_segment` does."""
+    if isinstance(track, Vp9Parameters):
+        return vp9.codec_string(track)
     if track.codec is Codec.H264:
         return h264.codec_string(track.parameter_sets)
     if track.codec is Codec.H265:
@@ -159,7 +163,7 @@ def _full(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
     return _box(kind, struct.pack(">I", version << 24 | flags), *parts)
 
 
-def _trak(number: int, track: CodecParameters, timescale: int) -> bytes:
+def _trak(number: int, track: Track, timescale: int) -> bytes:
     video = track.medium is Medium.VIDEO
     tkhd = _full(
         b"tkhd",
@@ -188,7 +192,9 @@ def _trak(number: int, track: CodecParameters, timescale: int) -> bytes:
     return _box(b"trak", tkhd, _box(b"mdia", mdhd, hdlr, _box(b"minf", header, dinf, stbl)))
 
 
-def _sample_entry(track: CodecParameters) -> bytes:
+def _sample_entry(track: Track) -> bytes:
+    if isinstance(track, Vp9Parameters):
+        return _visual(b"vp09", track, _box(b"vpcC", vp9.vpcc(track)))
     if track.codec is Codec.H264:
         return _visual(b"avc1", track, _box(b"avcC", h264.avcc(track.parameter_sets)))
     if track.codec is Codec.H265:
@@ -202,7 +208,7 @@ def _sample_entry(track: CodecParameters) -> bytes:
     raise ParseError(f"{track.codec} has no place in an MP4 here")
 
 
-def _visual(kind: bytes, track: CodecParameters, config: bytes) -> bytes:
+def _visual(kind: bytes, track: Track, config: bytes) -> bytes:
     return _box(
         kind,
         bytes(6),
