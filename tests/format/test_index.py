@@ -13,8 +13,9 @@ from tests.support.storage_media import START_NS, encode_video
 from vms.common.errors import ParseError
 from vms.common.model.media import Codec
 from vms.format import index as indexes
-from vms.format.index import Group, IndexEnd, IndexHeader, Rebuilder, SegmentIndex
+from vms.format.index import Chain, Group, IndexEnd, IndexHeader, Rebuilder, SegmentIndex
 from vms.format.mkv import MkvWriter, encode_note
+from vms.format.mkv_digest import group_digest
 from vms.format.mkv_reader import MkvReader
 
 HEADER = IndexHeader("seg1", "front", "main", "run1", Codec.H264, 160, 96, START_NS, 77)
@@ -22,9 +23,12 @@ HEADER = IndexHeader("seg1", "front", "main", "run1", Codec.H264, 160, 96, START
 
 def groups(count: int) -> list[Group]:
     return [
-        Group(START_NS + n * 10**9, None if n % 2 else START_NS, n * 1000, 500 + n * 100, 100, 25)
+        Group(
+            START_NS + n * 10**9, None if n % 2 else START_NS, n * 1000, 500 + n * 100, 100, 25,
+            n // 3, 40, f"{n:064x}",
+        )
         for n in range(count)
-    ]
+    ]  # fmt: skip
 
 
 def test_what_is_written_is_read() -> None:
@@ -68,18 +72,28 @@ def test_wrong_lines_are_refused(line: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("schema", 2), ("codec", "aac"), ("codec", "x"), ("camera", 3), ("start_ns", -1)],
+    [
+        ("schema", 3),
+        ("schema", "2"),
+        ("schema", True),
+        ("more", 1),
+        ("codec", "aac"),
+        ("codec", "x"),
+        ("camera", 3),
+        ("start_ns", -1),
+    ],
 )
 def test_wrong_headers_are_refused(field: str, value: object) -> None:
-    fields = json.loads(indexes.encode_header(HEADER)) | {field: value}
+    fields = json.loads(Chain(HEADER).head) | {field: value}
     with pytest.raises(ParseError):
         indexes.parse(json.dumps(fields).encode() + b"\n")
 
 
 def test_nothing_follows_the_end() -> None:
-    end = indexes.encode_end(IndexEnd(1, 1, 1, 1, 1))
+    chain = Chain(HEADER)
+    end = chain.end(IndexEnd(1, 1, 1, 1, 1))
     with pytest.raises(ParseError, match="behind its end"):
-        indexes.parse(indexes.encode_header(HEADER) + end + end)
+        indexes.parse(chain.head + end + end)
 
 
 _WHOLE = indexes.encode(SegmentIndex(HEADER, groups(4), IndexEnd(START_NS, 1, 1, 1, 1)))
@@ -115,7 +129,12 @@ def recording() -> tuple[bytes, SegmentIndex]:
             data += writer.block(1, pts // 90, key, len(payload), note) + payload
         for offset, piece in writer.take_patches():
             data[offset : offset + len(piece)] = piece
-        index.groups.append(Group(wall, wall - 9, number * 40, start, len(data) - start, 10))
+        index.groups.append(
+            Group(
+                wall, wall - 9, number * 40, start, len(data) - start, 10, 0,
+                40, group_digest(bytes(data[start:])),
+            )
+        )  # fmt: skip
     return bytes(data), index
 
 

@@ -11,139 +11,42 @@ All times are UTC nanoseconds, but media times: those are milliseconds from the 
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from vms.common.errors import ParseError
 from vms.common.model.media import Codec, Medium
+from vms.format.index_lines import (
+    MODES,
+    SCHEMA,
+    SCHEMAS,
+    Chain,
+    Group,
+    IndexEnd,
+    IndexHeader,
+    SegmentIndex,
+    encode,
+    end_fields,
+    group_link,
+    last_link,
+    next_link,
+    root_of,
+)
+from vms.format.mkv_digest import GroupHasher
 from vms.format.mkv_reader import Block, MkvReader
 
-SCHEMA = 1
+__all__ = [
+    "DEFAULT_INTERVAL_MS", "MAX_BYTES", "SCHEMA", "TAG_NAMES", "Chain", "Group", "IndexEnd",
+    "IndexHeader", "Rebuilder", "SegmentIndex", "check", "encode", "largest_step", "last_link",
+    "parse", "tags",
+]  # fmt: skip
+
 MAX_BYTES = 64 * 1024 * 1024
 DEFAULT_INTERVAL_MS = 40
 """How long a picture is taken to be shown where nothing tells."""
 _MAX_TEXT = 200
 _MAX_INT = 1 << 62
-
-
-@dataclass(frozen=True, slots=True)
-class IndexHeader:
-    """What the file is. `media_zero_ns` is where its zero stands in the Run's media time."""
-
-    segment: str
-    camera: str
-    stream: str
-    run: str
-    codec: Codec
-    width: int
-    height: int
-    start_ns: int
-    media_zero_ns: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """One group of pictures: its key picture, and where the group lies in the file.
-
-    `camera_ns` is the camera's own time of the key picture, None where it is unknown;
-    `offset` is that of the cluster it begins with, `size` reaches to the next group's.
-    `pictures` counts the video track's, `damaged` those of them with packets missing.
-    """
-
-    wall_ns: int
-    camera_ns: int | None
-    media_ms: int
-    offset: int
-    size: int
-    pictures: int
-    damaged: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class IndexEnd:
-    """The closed file as a whole; `size` in bytes, `frames` counts pictures."""
-
-    end_ns: int
-    duration_ms: int
-    size: int
-    frames: int
-    key_frames: int
-
-
-@dataclass(slots=True)
-class SegmentIndex:
-    """A parsed index. `end` is None while the file grows, or where it was cut off."""
-
-    header: IndexHeader
-    groups: list[Group] = field(default_factory=list)
-    end: IndexEnd | None = None
-
-    def at(self, wall_ns: int) -> Group | None:
-        """The last group that begins at or before `wall_ns`; None: all begin later."""
-        place = bisect_right(self.groups, wall_ns, key=lambda group: group.wall_ns)
-        return self.groups[place - 1] if place else None
-
-    @property
-    def tail(self) -> int | None:
-        """Where the file goes on behind what is indexed; None: nothing is indexed."""
-        return self.groups[-1].offset + self.groups[-1].size if self.groups else None
-
-
-def encode_header(header: IndexHeader) -> bytes:
-    return _line(
-        {
-            "schema": SCHEMA,
-            "segment": header.segment,
-            "camera": header.camera,
-            "stream": header.stream,
-            "run": header.run,
-            "codec": header.codec.value,
-            "width": header.width,
-            "height": header.height,
-            "start_ns": header.start_ns,
-            "media_zero_ns": header.media_zero_ns,
-        }
-    )
-
-
-def encode_group(group: Group) -> bytes:
-    fields: dict[str, Any] = {
-        "t": group.wall_ns,
-        "c": group.camera_ns,
-        "m": group.media_ms,
-        "o": group.offset,
-        "s": group.size,
-        "n": group.pictures,
-    }
-    if group.damaged:
-        fields["d"] = group.damaged
-    return _line(fields)
-
-
-def encode_end(end: IndexEnd) -> bytes:
-    return _line(
-        {
-            "end_ns": end.end_ns,
-            "duration_ms": end.duration_ms,
-            "size": end.size,
-            "frames": end.frames,
-            "key_frames": end.key_frames,
-        }
-    )
-
-
-def encode(index: SegmentIndex) -> bytes:
-    """A whole index."""
-    lines = [encode_header(index.header), *map(encode_group, index.groups)]
-    if index.end is not None:
-        lines.append(encode_end(index.end))
-    return b"".join(lines)
-
-
-def _line(fields: Mapping[str, Any]) -> bytes:
-    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
 
 def parse(data: bytes) -> SegmentIndex:
@@ -156,21 +59,39 @@ def parse(data: bytes) -> SegmentIndex:
     lines = data.split(b"\n")[:-1]
     if not lines:
         raise ParseError("an index without its first line")
-    index = SegmentIndex(_parse_header(_load(lines[0], 1)))
+    index = SegmentIndex(_parse_header(_load(lines[0], 1)), root=root_of(lines[0]))
+    schema = index.header.schema
     for number, line in enumerate(lines[1:], 2):
         fields = _load(line, number)
         if index.end is not None:
             raise ParseError(f"line {number} of the index stands behind its end")
         if "t" in fields:
-            index.groups.append(_parse_group(fields, number, index.groups))
+            index.groups.append(_parse_group(fields, number, index.groups, schema))
         else:
-            index.end = IndexEnd(
-                *(
-                    _int(fields, name, number)
-                    for name in ("end_ns", "duration_ms", "size", "frames", "key_frames")
-                )
-            )
+            index.end = _parse_end(fields, number, schema)
     return index
+
+
+def check(index: SegmentIndex) -> str:
+    """The last link of a parsed index, once every link of its chain was found right.
+
+    Raises ParseError naming the first line that does not follow from those before it. An
+    index of schema 1 has no links: it gives "".
+    """
+    if index.header.schema == 1:
+        return ""
+    link = index.root
+    for number, group in enumerate(index.groups, 2):
+        link = group_link(link, group)
+        if link != group.link:
+            raise ParseError(f"line {number} of the index was changed, or one before it")
+    if index.end is not None:
+        link = next_link(link, end_fields(index.end))
+        if link != index.end.link:
+            raise ParseError(
+                f"line {len(index.groups) + 2} of the index was changed, or one before it"
+            )
+    return link
 
 
 def _load(line: bytes, number: int) -> dict[str, Any]:
@@ -184,24 +105,37 @@ def _load(line: bytes, number: int) -> dict[str, Any]:
 
 
 def _parse_header(fields: dict[str, Any]) -> IndexHeader:
-    if fields.get("schema") != SCHEMA:
-        raise ParseError(f"an index of schema {str(fields.get('schema'))[:20]}, not {SCHEMA}")
-    texts = [_text(fields, name) for name in ("segment", "camera", "stream", "run", "codec")]
+    schema = fields.get("schema")
+    if type(schema) is not int or schema not in SCHEMAS:
+        raise ParseError(f"an index of schema {str(schema)[:20]}, not {SCHEMA}")
+    if schema > 1:
+        _only(fields, _HEADER_KEYS, 1)
+    segment, camera, stream, run, name = (
+        _text(fields, name) for name in ("segment", "camera", "stream", "run", "codec")
+    )
     try:
-        codec = Codec(texts[4])
+        codec = Codec(name)
     except ValueError:
-        raise ParseError(f"an index of the unknown codec {texts[4]!r}") from None
+        raise ParseError(f"an index of the unknown codec {name!r}") from None
     if codec.medium is not Medium.VIDEO:
         raise ParseError(f"an index of the codec {codec}, which is not video")
-    numbers = [_int(fields, n, 1) for n in ("width", "height", "start_ns", "media_zero_ns")]
-    return IndexHeader(texts[0], texts[1], texts[2], texts[3], codec, *numbers)
+    width, height, start, zero = (
+        _int(fields, name, 1) for name in ("width", "height", "start_ns", "media_zero_ns")
+    )
+    return IndexHeader(segment, camera, stream, run, codec, width, height, start, zero, schema)
 
 
-def _parse_group(fields: dict[str, Any], number: int, before: list[Group]) -> Group:
+def _parse_group(fields: dict[str, Any], number: int, before: list[Group], schema: int) -> Group:
     camera = None if fields.get("c") is None else _int(fields, "c", number)
     wall, media, offset, size, pictures = (_int(fields, n, number) for n in "tmosn")
     damaged = _int(fields, "d", number) if "d" in fields else 0
-    group = Group(wall, camera, media, offset, size, pictures, damaged)
+    gap, digest, link = 0, "", ""
+    if schema > 1:
+        _only(fields, _GROUP_KEYS, number)
+        gap, digest, link = (
+            _int(fields, "g", number), _hash(fields, "h", number), _hash(fields, "x", number),
+        )  # fmt: skip
+    group = Group(wall, camera, media, offset, size, pictures, damaged, gap, digest, link)
     if not size or not pictures or damaged > pictures:
         raise ParseError(f"line {number} of the index holds an empty group")
     if before:
@@ -211,9 +145,54 @@ def _parse_group(fields: dict[str, Any], number: int, before: list[Group]) -> Gr
     return group
 
 
-def _int(fields: dict[str, Any], name: str, number: int) -> int:
+def _parse_end(fields: dict[str, Any], number: int, schema: int) -> IndexEnd:
+    end_ns, duration, size, frames, keys = (
+        _int(fields, name, number)
+        for name in ("end_ns", "duration_ms", "size", "frames", "key_frames")
+    )
+    if schema == 1:
+        return IndexEnd(end_ns, duration, size, frames, keys)
+    _only(fields, _END_KEYS, number)
+    mode = fields.get("mode")
+    if mode not in MODES:
+        raise ParseError(f"line {number} of the index: 'mode' is none of {', '.join(MODES)}")
+    offset, drift = (
+        None if fields.get(name) is None else _int(fields, name, number, -_MAX_INT)
+        for name in ("clock_offset_ns", "clock_drift_ppb")
+    )
+    link = _hash(fields, "x", number)
+    return IndexEnd(end_ns, duration, size, frames, keys, mode, offset, drift, link)
+
+
+_HEADER_KEYS = frozenset(
+    ("schema", "segment", "camera", "stream", "run", "codec", "width", "height", "start_ns",
+     "media_zero_ns")
+)  # fmt: skip
+_GROUP_KEYS = frozenset("tcmosnghx")
+_END_KEYS = frozenset(
+    ("end_ns", "duration_ms", "size", "frames", "key_frames", "mode", "clock_offset_ns",
+     "clock_drift_ppb", "x")
+)  # fmt: skip
+
+
+def _only(fields: dict[str, Any], wanted: frozenset[str], number: int) -> None:
+    """What the chain covers is what is read, so that nothing else may stand in a line."""
+    odd = fields.keys() ^ wanted
+    if odd and (odd != {"d"} or wanted is not _GROUP_KEYS or not fields["d"]):
+        name = min(odd)
+        raise ParseError(f"line {number} of the index: {name[:40]!r} is missing, or odd there")
+
+
+def _hash(fields: dict[str, Any], name: str, number: int) -> str:
     value = fields.get(name)
-    if type(value) is not int or not 0 <= value < _MAX_INT:
+    if not isinstance(value, str) or len(value) != 64 or value.strip("0123456789abcdef"):
+        raise ParseError(f"line {number} of the index: {name!r} is no SHA-256 in hex")
+    return value
+
+
+def _int(fields: dict[str, Any], name: str, number: int, least: int = 0) -> int:
+    value = fields.get(name)
+    if type(value) is not int or not least <= value < _MAX_INT:
         raise ParseError(f"line {number} of the index: {name!r} is not a number in range")
     return value
 
@@ -252,7 +231,13 @@ class Rebuilder:
         """Media time of the last picture."""
         self.interval_ms = 0
         """How long a picture is shown; known after `finish`."""
-        self._open: tuple[Block, int, int] | None = None
+        self._open: tuple[Block, int] | None = None
+        self._times: list[int] = []
+        # Bytes are hashed once it is known to which group they belong.
+        self._hasher = GroupHasher()
+        self._raw = bytearray()
+        self._raw_at = reader.whole_end
+        self._cluster: int | None = None
 
     @property
     def found(self) -> bool:
@@ -261,44 +246,92 @@ class Rebuilder:
 
     def feed(self, data: bytes) -> None:
         """Raises ParseError, also where the file is not one of ours."""
-        self.take(self.reader.feed(data))
+        self._raw += data
+        try:
+            blocks = self.reader.feed(data)
+        except ParseError:
+            self._settle(self.reader.whole_end)
+            raise
+        self._take(blocks)
+        reader = self.reader
+        if reader.behind is not None:
+            self._settle(reader.behind)
+        elif reader.cluster is None or reader.cluster == self._cluster:
+            self._settle(reader.whole_end)
+        else:
+            # Its first block is yet to say whether a group begins with this cluster.
+            self._settle(reader.cluster)
 
-    def take(self, blocks: Iterable[Block]) -> None:
+    def _take(self, blocks: Iterable[Block]) -> None:
         for block in blocks:
+            begins = block.cluster != self._cluster
+            self._cluster = block.cluster
             if block.track != 1:
                 continue
             time_ms = block.time_ns // 1_000_000
             self.last_ms = max(self.last_ms, time_ms)
-            if block.key and block.wall_ns is not None:
-                self._finish_group(block.cluster)
-                self._open = (block, block.cluster, 1)
-            elif self._open is not None:
-                first, offset, pictures = self._open
-                self._open = (first, offset, pictures + 1)
+            if begins and block.key and block.wall_ns is not None:
+                self._finish_group(block.cluster, time_ms)
+                self._open = (block, block.cluster)
+            if self._open is not None:
+                self._times.append(time_ms)
+
+    def _settle(self, end: int) -> None:
+        """The bytes up to offset `end` belong to the group that is open, if one is."""
+        count = end - self._raw_at
+        if count <= 0:
+            return
+        count = min(count, len(self._raw))
+        if self._open is not None:
+            self._hasher.feed(bytes(self._raw[:count]))
+        del self._raw[:count]
+        self._raw_at += count
 
     def finish(self) -> SegmentIndex:
         """The index up to the last whole block. Raises ParseError where there is none."""
         self._finish_group(
-            self.reader.whole_end if self.reader.behind is None else self.reader.behind
+            self.reader.whole_end if self.reader.behind is None else self.reader.behind, None
         )
         if self.index is None:
             raise ParseError("a Matroska file without a key picture of ours")
         self.interval_ms = _interval_ms(self.index.groups, self.last_ms)
         return self.index
 
-    def _finish_group(self, end: int) -> None:
+    def _finish_group(self, end: int, next_ms: int | None) -> None:
+        """The group that is open ends at `end`; the next begins with a picture at `next_ms`."""
+        self._settle(end)
         if self._open is None:
             return
-        block, offset, pictures = self._open
+        block, offset = self._open
         self._open = None
         if self.index is None:
             self.index = SegmentIndex(_header_from(self.reader, block))
         assert block.wall_ns is not None
         groups = self.index.groups
-        wall = max(block.wall_ns, groups[-1].wall_ns if groups else 0)
-        groups.append(
-            Group(wall, block.camera_ns, block.time_ns // 1_000_000, offset, end - offset, pictures)
+        hashed = self.index.header.schema > 1
+        group = Group(
+            max(block.wall_ns, groups[-1].wall_ns if groups else 0),
+            block.camera_ns,
+            block.time_ns // 1_000_000,
+            offset,
+            end - offset,
+            len(self._times),
+            0,
+            largest_step(self._times, next_ms) if hashed else 0,
+            self._hasher.hexdigest(cut_off=next_ms is None) if hashed else "",
         )
+        groups.append(group)
+        self._times = []
+        self._hasher = GroupHasher()
+
+
+def largest_step(times_ms: Iterable[int], next_ms: int | None) -> int:
+    """The largest step between two pictures shown one after another, in milliseconds.
+
+    `next_ms`: the key picture of the group that follows, None where none does.
+    """
+    shown = sorted((*times_ms, next_ms) if next_ms is not None else times_ms)
+    return max((b - a for a, b in pairwise(shown)), default=0)
 
 
 def _interval_ms(groups: list[Group], last_ms: int) -> int:
@@ -318,7 +351,10 @@ def _header_from(reader: MkvReader, first: Block) -> IndexHeader:
     found = {name: header.tags.get(tag, "") for name, tag in TAG_NAMES.items()}
     zero = found.pop("media_zero_ns")
     return IndexHeader(
-        **found,
+        found["segment"],
+        found["camera"],
+        found["stream"],
+        found["run"],
         codec=track.codec,
         width=track.width,
         height=track.height,

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from vms.common.model.media import AccessUnit, CodecParameters
 from vms.common.model.segment import SegmentRow
 from vms.format import index as indexes
-from vms.format.index import Group, IndexEnd, IndexHeader
+from vms.format.index import Chain, Group, IndexEnd, IndexHeader, largest_step
+from vms.format.mkv_digest import GroupHasher
 from vms.format.mkv import MkvWriter, Patch, encode_note
 from vms.storage.volume import Volume, index_path
 
@@ -28,7 +29,7 @@ class SegmentFile:
     """Open, being written; after `close` or a StorageError it is spent."""
 
     __slots__ = ("_damaged", "_group_at", "_group_camera_ns", "_group_ms", "_group_wall_ns",
-                 "_index", "_interval_ms", "_mkv", "_parts", "_pictures", "_volume",
+                 "_chain", "_hasher", "_index", "_interval_ms", "_times", "_mkv", "_parts", "_pictures", "_volume",
                  "_writer", "frames", "header", "id", "key_frames", "last_wall_ns", "max_ms",
                  "path", "size")  # fmt: skip
 
@@ -75,6 +76,9 @@ class SegmentFile:
         self.last_wall_ns = key.arrival_ns
         self._pictures = 0
         self._damaged = 0
+        self._chain = Chain(self.header)
+        self._hasher = GroupHasher()
+        self._times: list[int] = []
         self._group_at = 0
         self._group_ms = lead_ms
         self._group_wall_ns = 0
@@ -83,7 +87,7 @@ class SegmentFile:
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._index = os.open(index_path(volume.root / self.path), flags, 0o640)
-            os.write(self._index, indexes.encode_header(self.header))
+            os.write(self._index, self._chain.head)
         except OSError as error:
             self.discard()
             raise volume.error("refuses a new index", error) from error
@@ -97,18 +101,21 @@ class SegmentFile:
                 note = self._begin_group(unit, ms)
             self.frames += 1
             self._pictures += 1
+            self._times.append(ms)
             if unit.damaged:
                 self._damaged += 1
             if ms > self.max_ms:
                 self.max_ms = ms
             self.last_wall_ns = unit.arrival_ns
-        self._parts.append(self._writer.block(track, ms, unit.key, len(data), note))
+        head = self._writer.block(track, ms, unit.key, len(data), note)
+        self._hasher.feed(head + data)
+        self._parts.append(head)
         self._parts.append(data)
 
     def _begin_group(self, unit: AccessUnit, ms: int) -> bytes:
         """Finish the group before; returns the note ahead of the new key picture."""
         at = self._writer.position
-        line = self._finish_group(at)
+        line = self._finish_group(at, ms)
         if line:
             self._write_index(line)
         self.key_frames += 1
@@ -120,13 +127,13 @@ class SegmentFile:
         self._group_camera_ns = camera if camera is not None and camera >= 0 else None
         return encode_note(self._group_wall_ns, self._group_camera_ns)
 
-    def _finish_group(self, end: int) -> bytes:
+    def _finish_group(self, end: int, next_ms: int | None = None) -> bytes:
         """The index line of the group that ends at `end`; empty where there is none."""
         if not self._pictures:
             return b""
         if self._pictures > 1 and self.max_ms > self._group_ms:
             self._interval_ms = max(1, (self.max_ms - self._group_ms) // (self._pictures - 1))
-        line = indexes.encode_group(
+        line = self._chain.group(
             Group(
                 self._group_wall_ns,
                 self._group_camera_ns,
@@ -135,9 +142,13 @@ class SegmentFile:
                 end - self._group_at,
                 self._pictures,
                 self._damaged,
+                largest_step(self._times, next_ms),
+                self._hasher.hexdigest(),
             )
         )
         self._pictures = self._damaged = 0
+        self._times = []
+        self._hasher = GroupHasher()
         return line
 
     def _write_index(self, line: bytes) -> None:
@@ -214,7 +225,7 @@ class SegmentFile:
             self._patch(patches)
             row = self.row(closed=True, end_ns=end_ns)
             end = IndexEnd(row.end_ns, duration_ms, row.size, row.frames, row.key_frames)
-            os.write(self._index, line + indexes.encode_end(end))
+            os.write(self._index, line + self._chain.end(end))
         except OSError as error:
             raise self._volume.error(f"refuses the end of {self.path}", error) from error
         finally:
