@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.storage_media import picture
 
-from vms.storage.masking import Painter, hidden_pixels
+from vms.format.masking import Painter, hidden_pixels
 
 Point = tuple[float, float]
 
@@ -48,7 +48,7 @@ polygons = st.lists(st.tuples(share, share), min_size=3, max_size=12).map(tuple)
 
 @given(polygons, st.integers(2, 16), st.integers(2, 16))
 def test_every_point_inside_is_hidden(points: tuple[Point, ...], width: int, height: int) -> None:
-    hidden = hidden_pixels([Mask(points)], width, height)
+    hidden = hidden_pixels([points], width, height)
     scaled = [(x * width, y * height) for x, y in points]
     for row in range(height):
         for column in range(width):
@@ -61,7 +61,7 @@ def test_every_point_inside_is_hidden(points: tuple[Point, ...], width: int, hei
 
 @given(polygons)
 def test_nothing_two_pixels_away_is(points: tuple[Point, ...]) -> None:
-    hidden = hidden_pixels([Mask(points)], 40, 30)
+    hidden = hidden_pixels([points], 40, 30)
     columns = [x * 40 for x, _ in points]
     rows = [y * 30 for _, y in points]
     for row, column in np.argwhere(hidden):

@@ -76,8 +76,7 @@ class Coded(NamedTuple):
 class Encoder:
     """Encodes frames of one size, one thread at a time.
 
-    `parameters` says what a file must know of the track; it is whole once the first picture
-    has come out, which is with the first that goes in.
+    `parameters` says what a file must know of the track.
     """
 
     def __init__(self, width: int, height: int, rate: float = 25.0, hint: str = "") -> None:
@@ -92,9 +91,9 @@ class Encoder:
         self._group = int(GROUP_SECONDS * CLOCK_RATE)
         self._last_key: int | None = None
         self._last = -1
+        self._sets: tuple[bytes, ...] = ()
         self.name, self._context = self._open(hint)
         self._is_h264 = any(kind.h264 for kind in _KINDS if kind.name == self.name)
-        self._sets: tuple[bytes, ...] = ()
 
     def _open(self, hint: str) -> tuple[str, Any]:
         for kind in sorted(_KINDS, key=lambda kind: bool(hint) and kind.h264 != (hint == "h264")):
@@ -104,7 +103,8 @@ class Encoder:
                 continue
             try:
                 if kind.h264:
-                    _try(self._context_of(kind), self.width, self.height)
+                    # Ahead of time, as it is what a file says in its first bytes.
+                    self._sets = _try(self._context_of(kind), self.width, self.height)
                 context = self._context_of(kind)
                 context.open()
             except (FFmpegError, ValueError) as error:
@@ -133,7 +133,7 @@ class Encoder:
 
     @property
     def parameters(self) -> CodecParameters | Vp9Parameters:
-        """Raises StorageError ahead of the first picture, where the codec is H.264."""
+        """Raises StorageError where the encoder gave parameter sets that cannot be read."""
         if not self._is_h264:
             return Vp9Parameters(self.width, self.height, self.rate, CLOCK_RATE)
         try:
@@ -172,9 +172,17 @@ class Encoder:
             raise StorageError(f"{self.name} failed to encode a picture: {error}") from error
 
 
-def _try(context: Any, width: int, height: int) -> None:
-    """Raises FFmpegError or ValueError where a picture does not come out at once."""
+def _try(context: Any, width: int, height: int) -> tuple[bytes, ...]:
+    """The parameter sets that it makes.
+
+    Raises FFmpegError, or ValueError where a picture does not come out at once.
+    """
     frame = av.VideoFrame(width, height, "yuv420p")
     frame.pts, frame.time_base = 0, Fraction(1, CLOCK_RATE)
-    if not context.encode(frame):
+    packets = context.encode(frame)
+    if not packets:
         raise ValueError("it holds pictures back")
+    sets = h264.parameter_sets_in(to_length_prefixed(split_annexb(bytes(packets[0]))))
+    if not sets:
+        raise ValueError("it gives no parameter sets")
+    return sets
