@@ -104,6 +104,7 @@ async def test_a_root_that_cannot_be_used_is_named(tmp_path: Path, what: str) ->
 def test_a_volume_that_went_away_is_not_written_under_its_mount_point(tmp_path: Path) -> None:
     volume = Volume(tmp_path / "root", 0)
     volume.prepare()
+    marker = (tmp_path / "root" / MARKER).read_bytes()
     (tmp_path / "root" / MARKER).unlink()
     with pytest.raises(StorageError, match="mount it again"):
         volume.check(now=True)
@@ -116,6 +117,7 @@ def test_a_volume_that_went_away_is_not_written_under_its_mount_point(tmp_path: 
     assert "mount it again" in recorder.problem
     assert recorder.lost["disk"] == 50
     assert not (tmp_path / "root" / "cameras").exists()
+    (tmp_path / "root" / MARKER).write_bytes(marker)
     volume.prepare()
     now = 60.0
     recorder.write(make_units(*encode_video(), first_number=50))

@@ -14,95 +14,303 @@ ever opened for recording that exists already.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
+import re
+import threading
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+
+import structlog
 
 from vms.common.errors import StorageError
 from vms.common.model.camera import check_id
 from vms.storage.metrics import DISK_FREE
+from vms.storage.volume_state import DISK_FAILS, NO_SPACE, Look, Tier, VolumeState, advice
+
+log = structlog.get_logger(__name__)
 
 MARKER = ".vms-volume"
 INDEX_SUFFIX = ".index.jsonl"
 _MAIN = "main"
 _MAX_TAKEN = 1000
 _CHECK_EVERY_S = 1.0
+_HANGS_AFTER_S = 2.0
+_PROBE = b"vms" * 1024
+_IDENTITY = re.compile(r"[0-9a-f]{32}")
 
 
 class Volume:
-    """One root directory. Methods may be called from any thread."""
+    """One root directory. Methods may be called from any thread.
 
-    def __init__(self, root: Path, min_free_bytes: int) -> None:
+    Once `watch` was called, a thread of its own looks at the disk; `check`, `problem`,
+    `hangs` and `seen` then touch no disk, so that none of them waits for a dead one.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        min_free_bytes: int,
+        name: str = _MAIN,
+        tier: Tier = Tier.FAST,
+        max_bytes: int | None = None,
+    ) -> None:
         self.root = root
-        self._min_free = min_free_bytes
+        self.name = name
+        self.tier = tier
+        self.floor = min_free_bytes
+        """Bytes that stay free."""
+        self.max_bytes = max_bytes
+        self.identity = ""
+        """What its marker is known to say; empty: not known, so that a new one may be made."""
+        self.well_since = -1e9
+        """When it was last found to work again, in seconds of `time.monotonic`."""
+        self.turns = 0
+        """How often it came to work again: who was refused may try at once."""
+        self.pressed = threading.Event()
+        """Set where the disk said that nothing more fits; whoever frees space clears it."""
+        self.seen = Look()
         self._checked = -_CHECK_EVERY_S
-        self._problem = ""
+        self._suspect = False
+        self._watcher: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._looked = threading.Event()
+        self._ending = False
+        self._ready = False
+        self._began: float | None = None
 
-    def prepare(self) -> None:
-        """Make the root and its marker where missing. Raises StorageError."""
+    def prepare(self) -> str:
+        """Make the root and its marker where it is new; the marker's id. Raises StorageError.
+
+        A volume whose `identity` is known is never made anew: what is empty then is the
+        place where its disk should be.
+        """
+        identity = self._make()
+        self.check(now=True)
+        return identity
+
+    def _make(self) -> str:
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            if not (self.root / MARKER).exists():
-                (self.root / MARKER).write_text(f"{uuid.uuid4().hex}\n")
-            probe = self.root / f".probe-{uuid.uuid4().hex[:8]}"
-            probe.touch()
-            probe.unlink()
+            if not self.identity:
+                self.root.mkdir(parents=True, exist_ok=True)
+            found = self._marker()
+            if found is None and self.identity:
+                raise StorageError(self._gone())
+            if not found:
+                # An empty marker is how a person says: this new disk is to be that volume.
+                found = uuid.uuid4().hex
+                self._write_marker(found)
+            elif self.identity and found != self.identity:
+                raise StorageError(self._other(found))
+            self._probe()
         except OSError as error:
             raise self.error("cannot be used", error) from error
-        self.check(now=True)
+        self.identity = found
+        return found
+
+    def _marker(self) -> str | None:
+        """What the marker says; "" where it is empty or unreadable text, None where missing."""
+        try:
+            with open(self.root / MARKER, "rb") as file:
+                text = file.read(100).decode("ascii", "replace").strip()
+        except FileNotFoundError:
+            return None
+        return text if _IDENTITY.fullmatch(text) else ""
+
+    def _write_marker(self, identity: str) -> None:
+        temporary = self.root / f"{MARKER}.new"
+        with open(temporary, "wb") as file:
+            file.write(f"{identity}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.root / MARKER)
+        fsync_folder(self.root)
+
+    def _probe(self) -> None:
+        """Write, sync and remove a small file. Raises OSError."""
+        probe = self.root / f".probe-{uuid.uuid4().hex[:8]}"
+        descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                os.write(descriptor, _PROBE)
+                os.fsync(descriptor)
+            except OSError as error:
+                if error.errno not in NO_SPACE:
+                    raise
+        finally:
+            os.close(descriptor)
+            with contextlib.suppress(FileNotFoundError):
+                probe.unlink()
 
     def error(self, what: str, error: OSError) -> StorageError:
-        """The sentence for an operating system error on this volume."""
-        advice = {
-            errno.ENOSPC: "free space there, or set storage.root to another disk",
-            errno.EDQUOT: "raise the quota, or set storage.root to another disk",
-            errno.EACCES: "let this user write there, or set storage.root",
-            errno.EPERM: "let this user write there, or set storage.root",
-            errno.EROFS: "mount it for writing (the kernel does this after disk errors)",
-            errno.ENOTDIR: "storage.root must name a directory",
-            errno.EEXIST: "storage.root must name a directory",
-            errno.EIO: "the disk reports an error: look at the kernel's log and replace it",
-        }.get(error.errno or 0, "look at the disk and at storage.root")
-        reason = error.strerror or type(error).__name__
-        return StorageError(f"volume {self.root} {what}: {reason}; {advice}")
+        """The sentence for an operating system error on this volume, which is then looked at."""
+        if error.errno in NO_SPACE:
+            self.pressed.set()
+            self._wake.set()
+        elif error.errno in DISK_FAILS:
+            self._suspect = True
+            self._wake.set()
+        return StorageError(f"volume {self.root} {what}: {advice(error)}")
 
     def free_bytes(self) -> int:
         """Raises OSError."""
         stat = os.statvfs(self.root)
         return stat.f_bavail * stat.f_frsize
 
-    def check(self, now: bool = False) -> None:
-        """Raise StorageError where the volume is gone or full; looked up once a second."""
-        clock = time.monotonic()
-        if now or clock - self._checked >= _CHECK_EVERY_S:
-            self._checked = clock
-            self._problem = self._look()
-        if self._problem:
-            raise StorageError(self._problem)
+    def watch(self, prepared: Callable[[str], None] | None = None) -> None:
+        """Look at the disk about once a second, in a thread of its own, until `unwatch`.
 
-    def _look(self) -> str:
+        `prepared` is called there with the marker's id once the volume can be used.
+        """
+        if self._watcher is None:
+            self._watcher = threading.Thread(
+                target=self._watch, args=(prepared,), name=f"volume-{self.name}", daemon=True
+            )
+            self._watcher.start()
+
+    def unwatch(self) -> None:
+        """End the thread; one that the disk holds ends when the disk lets it."""
+        self._ending = True
+        self._wake.set()
+
+    def wait_looked(self, limit: float) -> bool:
+        """Wait until the watching thread has looked once; False after `limit` seconds."""
+        return self._looked.wait(limit)
+
+    def _watch(self, prepared: Callable[[str], None] | None) -> None:
+        while not self._ending:
+            self._began = time.monotonic()
+            try:
+                self._turn(prepared)
+            except Exception as error:
+                # What nobody foresaw must not end the watch: nothing would be written again.
+                self._take(Look(VolumeState.FAILED, f"volume {self.root}: {error}"))
+            finally:
+                self._began = None
+                self._looked.set()
+            self._wake.wait(_CHECK_EVERY_S)
+            self._wake.clear()
+
+    def _turn(self, prepared: Callable[[str], None] | None) -> None:
+        if not self._ready or self.seen.state is VolumeState.MISSING:
+            known = self.identity
+            try:
+                identity = self._make()
+            except StorageError as error:
+                missing = bool(known) and self._is_gone()
+                state = VolumeState.MISSING if missing else VolumeState.FAILED
+                self._take(Look(state, str(error), self.seen.total, self.seen.free))
+                return
+            if prepared is not None and not (self._ready and identity == known):
+                prepared(identity)
+            self._ready = True
+        self._take(self._look())
+
+    def _is_gone(self) -> bool:
         try:
-            free = self.free_bytes()
-            os.stat(self.root / MARKER)
+            return self._marker() != self.identity
+        except OSError:
+            return False
+
+    def hangs(self) -> bool:
+        """Whether the disk has not answered for seconds."""
+        began = self._began
+        return began is not None and time.monotonic() - began > _HANGS_AFTER_S
+
+    def is_away(self) -> bool:
+        """Whether its recordings cannot be read either: unmounted, or another disk."""
+        return self.seen.state is VolumeState.MISSING
+
+    def problem(self) -> str:
+        """Why it cannot be written to, as a sentence; empty while it can. Touches no disk."""
+        if self.hangs():
+            return (
+                f"volume {self.root} does not answer (for more than {_HANGS_AFTER_S:.0f} s): "
+                "look at the disk, or at the network and the server it lies on"
+            )
+        if self._watcher is not None and not self._looked.is_set():
+            return f"volume {self.root} has not answered yet"
+        return self.seen.problem
+
+    def state(self) -> VolumeState:
+        return VolumeState.FAILED if self.hangs() else self.seen.state
+
+    def check(self, now: bool = False) -> None:
+        """Raise StorageError where the volume is gone, failed or full.
+
+        Looks itself, at most once a second, where no thread does. A disk that does not
+        answer is not refused here: where there is another, `Volumes` names that.
+        """
+        clock = time.monotonic()
+        if now or (self._watcher is None and clock - self._checked >= _CHECK_EVERY_S):
+            self._checked = clock
+            self._take(self._look())
+        if problem := self.seen.problem or (
+            "" if self._watcher is None or self._looked.is_set() else self.problem()
+        ):
+            raise StorageError(problem)
+
+    def _take(self, look: Look) -> None:
+        before, self.seen = self.seen, look
+        if look.total:
+            DISK_FREE.labels(str(self.root)).set(look.free)
+        if before.problem and not look.problem:
+            self.well_since = time.monotonic()
+            self.turns += 1
+            log.info("volume can be used again", volume=self.name, path=str(self.root))
+        elif look.problem and before.state is not look.state:
+            log.error("volume cannot be used", volume=self.name, problem=look.problem)
+
+    def _look(self) -> Look:
+        total, free = self.seen.total, self.seen.free
+        try:
+            stat = os.statvfs(self.root)
+            total, free = stat.f_blocks * stat.f_frsize, stat.f_bavail * stat.f_frsize
+            marker = self._marker()
+            if marker is None:
+                return Look(VolumeState.MISSING, self._gone(), total, free)
+            if self.identity and marker != self.identity:
+                return Look(VolumeState.MISSING, self._other(marker), total, free)
+            if stat.f_flag & os.ST_RDONLY:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            if self._suspect or self.seen.state is VolumeState.FAILED:
+                # Reading may still work where writing does not.
+                self._probe()
+                self._suspect = False
         except FileNotFoundError:
-            return (
-                f"volume {self.root} is not there (its {MARKER} is missing): "
-                "mount it again, or restart after setting storage.root"
-            )
+            return Look(VolumeState.MISSING, self._gone(), total, free)
         except OSError as error:
-            return str(self.error("cannot be used", error))
-        DISK_FREE.labels(str(self.root)).set(free)
-        if free < self._min_free:
-            return (
-                f"volume {self.root} is full: {free >> 20} MiB are free and "
-                f"{self._min_free >> 20} MiB must stay so (storage.min_free_bytes); "
-                "free space there, or set storage.root to another disk"
-            )
-        return ""
+            problem = str(self.error("cannot be used", error))
+            self._wake.clear()
+            return Look(VolumeState.FAILED, problem, total, free)
+        if free < self.floor:
+            return Look(VolumeState.FULL, self._full(free), total, free)
+        return Look(VolumeState.OK, "", total, free)
+
+    def _gone(self) -> str:
+        return (
+            f"volume {self.root} is not there (its {MARKER} is missing): "
+            "mount it again, or restart after setting storage.root; "
+            f"a new disk becomes this volume once an empty file {MARKER} lies in it"
+        )
+
+    def _other(self, found: str) -> str:
+        return (
+            f"volume {self.root} is another one than it was (its {MARKER} says "
+            f"{found[:8] or 'nothing'} and should say {self.identity[:8]}): mount the right disk"
+        )
+
+    def _full(self, free: int) -> str:
+        return (
+            f"volume {self.root} is full: {free >> 20} MiB are free and "
+            f"{self.floor >> 20} MiB must stay so (storage.min_free_bytes); "
+            "free space there, or set storage.root to another disk"
+        )
 
     def path(self, relative: str) -> Path:
         """Where a row's file lies. Raises StorageError for a path that leads out of the root."""
@@ -147,3 +355,12 @@ class Volume:
 def index_path(recording: Path) -> Path:
     """The index beside a recording."""
     return recording.with_name(recording.name.removesuffix(".mkv") + INDEX_SUFFIX)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make names made and removed in `folder` durable. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
