@@ -6,6 +6,8 @@ MEDIA_ALL = "vms.media.>"
 STATE_ALL = "vms.state.>"
 CONFIG_ALL = "vms.config.>"
 SEGMENTS_ALL = "vms.segments.>"
+EVENTS_ALL = "vms.events.>"
+ALARMS_ALL = "vms.alarms.>"
 INGEST_COMMANDS = "vms.command.ingest"
 STORAGE_COMMANDS = "vms.command.storage"
 
@@ -28,3 +30,13 @@ def config(kind: str, identity: str) -> str:
 def segments(camera: str) -> str:
     """SegmentClosed, durable."""
     return f"vms.segments.{camera}"
+
+
+def events(source: str, camera: str) -> str:
+    """Triggers of one source at one camera."""
+    return f"vms.events.{source}.{camera}"
+
+
+def alarms(kind: str) -> str:
+    """Alarms of one kind."""
+    return f"vms.alarms.{kind}"

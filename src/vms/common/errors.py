@@ -3,6 +3,7 @@
     VmsError
     ├── ConfigError            settings that cannot be used; names the key and the file
     ├── InvalidIdentifier      an id that may not stand in a path or a subject
+    ├── InvalidValue           a value outside its bounds; names the field
     ├── ParseError             bytes from outside that are not what they should be
     ├── SourceError            a camera or file that does not give media
     │   ├── SourceUnreachable  no such host, refused, timed out
@@ -33,6 +34,10 @@ class ConfigError(VmsError):
 
 
 class InvalidIdentifier(VmsError, ValueError):
+    pass
+
+
+class InvalidValue(VmsError, ValueError):
     pass
 
 

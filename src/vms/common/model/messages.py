@@ -31,6 +31,40 @@ class SegmentClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class Trigger:
+    """A source of events speaks: something at a camera lasts (`active`), or is over.
+
+    `active` opens event `id` or extends it and is repeated at least every 10 s while it
+    lasts; 30 s of silence close it. Not active closes it; with an empty `id` it is only a
+    sign that the source is alive. `at_ns` is UTC.
+    """
+
+    camera: str
+    kind: str
+    source: str
+    at_ns: int
+    active: bool
+    id: str
+    label: str = ""
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A fault that somebody must know of begins (`active`) or is over.
+
+    `kind` and `subject` (a volume, a camera, ...) together name it; `text` is a sentence for
+    people. `at_ns` is UTC.
+    """
+
+    kind: str
+    subject: str
+    text: str
+    at_ns: int
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """A request to another role. `body` holds JSON values only."""
 
@@ -46,4 +80,6 @@ class Reply:
     error: str = ""
 
 
-Message = AccessUnit | StreamState | ConfigChanged | SegmentClosed | Command | Reply
+Message = (
+    AccessUnit | StreamState | ConfigChanged | SegmentClosed | Trigger | Alarm | Command | Reply
+)

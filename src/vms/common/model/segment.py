@@ -21,6 +21,12 @@ class SegmentRow:
     the UTC time in nanoseconds of the first picture, `end_ns` that of the end of the last
     one written so far: it grows, with `size` (bytes), `frames` and `key_frames`, while
     `closed` is false. `width` and `height` are in pixels.
+
+    `volume` names the volume. `digest` is the last link of the index's chain in hex, empty
+    while the file grows and for files of index schema 1. `clock_offset_ns` is the camera's
+    clock minus ours (median over the file), `clock_drift_ppb` how much it gains in parts of
+    10^9; None where the camera does not tell its time. `mode` is why it was recorded:
+    "continuous" or "event".
     """
 
     id: str
@@ -37,3 +43,8 @@ class SegmentRow:
     width: int
     height: int
     closed: bool
+    volume: str = "main"
+    digest: str = ""
+    clock_offset_ns: int | None = None
+    clock_drift_ppb: int | None = None
+    mode: str = "continuous"
