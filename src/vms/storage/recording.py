@@ -145,12 +145,12 @@ class Recording:
         except (OSError, ParseError) as error:
             raise StorageError(f"the recording {self.row.path} breaks off: {error}") from error
 
-    def key_picture(self, group: Group) -> tuple[CodecParameters, bytes]:
-        """The first picture of a group, to be decoded alone. Raises StorageError."""
+    def key_block(self, group: Group) -> Block:
+        """The first picture of a group, which decodes alone. Raises StorageError."""
         for blocks in self.blocks(group.offset, group.offset + group.size):
             for block in blocks:
                 if block.track == 1:
-                    return self.tracks[1], block.data
+                    return block
         raise StorageError(f"the recording {self.row.path} has no picture at {group.offset}")
 
 

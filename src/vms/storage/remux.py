@@ -17,7 +17,8 @@ from itertools import pairwise
 from vms.common.errors import ParseError
 from vms.common.model.media import Codec, CodecParameters, Medium
 from vms.format import aac, fmp4
-from vms.format.fmp4 import Sample
+from vms.format.fmp4 import Sample, Track
+from vms.format.vp9 import Vp9Parameters
 
 VIDEO_SCALE = 90_000
 _MOST_HELD_BACK = 16
@@ -32,14 +33,19 @@ def playable(track: CodecParameters) -> bool:
 class Remuxer:
     """Feed it blocks with `push`; take fragments. Times are nanoseconds from the start."""
 
-    def __init__(self, tracks: Sequence[CodecParameters]) -> None:
+    def __init__(self, tracks: Sequence[Track]) -> None:
         """The tracks of the MP4 in order; they are named by their place, from 0."""
         self._tracks = tracks
         self._scales = [
-            VIDEO_SCALE if track.medium is Medium.VIDEO else _audio_scale(track) for track in tracks
+            VIDEO_SCALE
+            if isinstance(track, Vp9Parameters) or track.medium is Medium.VIDEO
+            else _audio_scale(track)
+            for track in tracks
         ]
         self._lines: list[_Video | _Audio] = [
-            _Video() if track.medium is Medium.VIDEO else _Audio(track, scale)
+            _Video()
+            if isinstance(track, Vp9Parameters) or track.medium is Medium.VIDEO
+            else _Audio(track, scale)
             for track, scale in zip(tracks, self._scales, strict=True)
         ]
         self._sequence = 0
@@ -53,11 +59,15 @@ class Remuxer:
         ticks = (time_ns * scale + 500_000_000) // 1_000_000_000
         self._lines[track].push(ticks, key, data)
 
-    def take(self, last: bool = False) -> bytes:
-        """Fragments of all that is settled; with `last`, of everything."""
+    def take(self, last: bool = False, until_ns: int = 0) -> bytes:
+        """Fragments of all that is settled; with `last`, of everything.
+
+        The last picture is shown until `until_ns`, 0: as long as the one before.
+        """
         parts = []
+        until = until_ns * VIDEO_SCALE // 1_000_000_000
         for number, line in enumerate(self._lines, 1):
-            began, samples = line.take(last)
+            began, samples = line.take(last, until)
             if samples:
                 self._sequence += 1
                 parts.append(fmp4.fragment_samples(self._sequence, number, began, samples))
@@ -90,7 +100,7 @@ class _Video:
         self._last = decoded
         self._timed.append((decoded, shown, key, data))
 
-    def take(self, last: bool) -> tuple[int, list[Sample]]:
+    def take(self, last: bool, until: int = 0) -> tuple[int, list[Sample]]:
         if last:
             while self._waiting:
                 self._settle()
@@ -105,7 +115,8 @@ class _Video:
         self._timed = timed[-1:]
         if last:
             decoded, shown, key, data = timed[-1]
-            samples.append(Sample(data, self._interval, key, shown - decoded))
+            lasts = until - decoded if until > decoded else self._interval
+            samples.append(Sample(data, lasts, key, shown - decoded))
             self._timed = []
         return timed[0][0], samples
 
@@ -140,7 +151,7 @@ class _Audio:
         if not self._fixed and 0 < step <= 6000:
             self._frame = max(120, (step + 60) // 120 * 120)
 
-    def take(self, last: bool) -> tuple[int, list[Sample]]:
+    def take(self, last: bool, until: int = 0) -> tuple[int, list[Sample]]:
         timed = self._timed
         if len(timed) < 2 and not last:
             return 0, []
