@@ -10,10 +10,17 @@ from vms.auth.policy import Permission, Policy, Principal
 from vms.catalog.port import Role
 from vms.common.errors import NotAuthorized
 
-OF_A_CAMERA = {Permission.VIEW_LIVE, Permission.VIEW_PLAYBACK, Permission.EXPORT}
+OF_AN_OPERATOR = {
+    Permission.VIEW_LIVE,
+    Permission.VIEW_PLAYBACK,
+    Permission.EXPORT,
+    Permission.HOLD,
+    Permission.TRIGGER,
+}
+OF_A_CAMERA = OF_AN_OPERATOR | {Permission.UNMASK}
 HELD = {
     Role.ADMINISTRATOR: set(Permission),
-    Role.OPERATOR: OF_A_CAMERA | {Permission.VIEW_SYSTEM},
+    Role.OPERATOR: OF_AN_OPERATOR | {Permission.VIEW_SYSTEM},
     Role.VIEWER: {Permission.VIEW_LIVE, Permission.VIEW_PLAYBACK},
 }
 
@@ -35,7 +42,7 @@ def test_role_and_grant_are_both_needed(role: Role, permission: Permission) -> N
     assert allows(_who(role, "*"), permission, None) == held
 
 
-@given(st.text(max_size=12), st.sampled_from(sorted(OF_A_CAMERA)))
+@given(st.text(max_size=12), st.sampled_from(sorted(OF_AN_OPERATOR)))
 def test_a_grant_is_for_the_very_camera_it_names(camera_id: str, permission: Permission) -> None:
     allowed = Policy().allows(_who(Role.OPERATOR, "front", "yard-2"), permission, camera_id)
     assert allowed == (camera_id in ("front", "yard-2"))

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from vms.common.model.camera import StreamState, StreamStatus, TrackInfo
 from vms.common.model.media import AccessUnit, Codec, CodecParameters
-from vms.common.model.messages import Command, ConfigChanged, Message, Reply, SegmentClosed
+from vms.common.model.messages import (
+    Alarm,
+    Command,
+    ConfigChanged,
+    Message,
+    Reply,
+    SegmentClosed,
+    Trigger,
+)
 
 text = st.text(max_size=40)
 u32 = st.integers(0, 2**32 - 1)
@@ -63,11 +71,14 @@ stream_states = st.builds(
     clock_offset_ns=st.none() | i64,
     packets_lost=u64,
     reconnects=u64,
+    fault=text,
 )
 others: st.SearchStrategy[Message] = st.one_of(
     stream_states,
     st.builds(ConfigChanged, text, text),
     st.builds(SegmentClosed, text, text, text, i64, i64, u64),
+    st.builds(Trigger, text, text, text, i64, st.booleans(), text, text, st.none() | rate),
+    st.builds(Alarm, text, text, text, i64, st.booleans()),
     st.builds(Command, text, body),
     st.builds(Reply, body, text),
 )

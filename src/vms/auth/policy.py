@@ -11,21 +11,35 @@ from vms.common.errors import NotAuthorized
 
 
 class Permission(StrEnum):
-    """What can be done. The first three are asked for one camera, the others for the whole."""
+    """What can be done. The first six are asked for one camera, the others for the whole."""
 
     VIEW_LIVE = "view_live"
     VIEW_PLAYBACK = "view_playback"
     EXPORT = "export"
+    HOLD = "hold"
+    TRIGGER = "trigger"
+    UNMASK = "unmask"
     MANAGE_CAMERAS = "manage_cameras"
     MANAGE_USERS = "manage_users"
     VIEW_SYSTEM = "view_system"
+    MANAGE_STORAGE = "manage_storage"
+    VIEW_AUDIT = "view_audit"
 
 
-_OF_A_CAMERA = frozenset({Permission.VIEW_LIVE, Permission.VIEW_PLAYBACK, Permission.EXPORT})
+_OF_A_CAMERA = frozenset(
+    {
+        Permission.VIEW_LIVE,
+        Permission.VIEW_PLAYBACK,
+        Permission.EXPORT,
+        Permission.HOLD,
+        Permission.TRIGGER,
+        Permission.UNMASK,
+    }
+)
 
 _OF_ROLE = {
     Role.ADMINISTRATOR: frozenset(Permission),
-    Role.OPERATOR: _OF_A_CAMERA | {Permission.VIEW_SYSTEM},
+    Role.OPERATOR: _OF_A_CAMERA - {Permission.UNMASK} | {Permission.VIEW_SYSTEM},
     Role.VIEWER: frozenset({Permission.VIEW_LIVE, Permission.VIEW_PLAYBACK}),
 }
 
@@ -86,5 +100,12 @@ class Policy:
         return any(self.allows(principal, p, camera_id) for p in _OF_A_CAMERA)
 
 
+_SAID = {
+    Permission.HOLD: "lock or bookmark footage",
+    Permission.TRIGGER: "start events",
+    Permission.UNMASK: "see behind privacy masks",
+}
+
+
 def _words(permission: Permission) -> str:
-    return permission.value.replace("_", " ")
+    return _SAID.get(permission, permission.value.replace("_", " "))

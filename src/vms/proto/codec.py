@@ -15,7 +15,15 @@ from google.protobuf.message import DecodeError
 from vms.common.errors import BusError, ParseError
 from vms.common.model.camera import StreamState
 from vms.common.model.media import AccessUnit, Codec, CodecParameters
-from vms.common.model.messages import Command, ConfigChanged, Message, Reply, SegmentClosed
+from vms.common.model.messages import (
+    Alarm,
+    Command,
+    ConfigChanged,
+    Message,
+    Reply,
+    SegmentClosed,
+    Trigger,
+)
 from vms.proto import convert
 from vms.proto.gen.v1.envelope_pb2 import Envelope
 from vms.proto.gen.v1.media_pb2 import CodecParameters as CodecParametersPb
@@ -177,6 +185,10 @@ def _fill(message: Message) -> Envelope:
             return Envelope(config_changed=convert.config_changed(message))
         case SegmentClosed():
             return Envelope(segment_closed=convert.segment_closed(message))
+        case Trigger():
+            return Envelope(trigger=convert.trigger(message))
+        case Alarm():
+            return Envelope(alarm=convert.alarm(message))
         case Command():
             return Envelope(command=convert.command(message))
         case Reply():

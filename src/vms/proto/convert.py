@@ -9,7 +9,15 @@ from typing import Any
 from vms.common.errors import ParseError
 from vms.common.model.camera import StreamState, StreamStatus, TrackInfo
 from vms.common.model.media import Codec
-from vms.common.model.messages import Command, ConfigChanged, Message, Reply, SegmentClosed
+from vms.common.model.messages import (
+    Alarm,
+    Command,
+    ConfigChanged,
+    Message,
+    Reply,
+    SegmentClosed,
+    Trigger,
+)
 from vms.proto.gen.v1 import media_pb2, messages_pb2
 
 CODECS: dict[Codec, media_pb2.Codec.ValueType] = {
@@ -57,6 +65,7 @@ def stream_state(state: StreamState) -> messages_pb2.StreamState:
         clock_offset_ns=state.clock_offset_ns,
         packets_lost=state.packets_lost,
         reconnects=state.reconnects,
+        fault=state.fault,
     )
 
 
@@ -72,6 +81,29 @@ def segment_closed(segment: SegmentClosed) -> messages_pb2.SegmentClosed:
         start_ns=segment.start_ns,
         end_ns=segment.end_ns,
         size=segment.size,
+    )
+
+
+def trigger(word: Trigger) -> messages_pb2.Trigger:
+    return messages_pb2.Trigger(
+        camera=word.camera,
+        kind=word.kind,
+        source=word.source,
+        at_ns=word.at_ns,
+        active=word.active,
+        id=word.id,
+        label=word.label,
+        score=word.score,
+    )
+
+
+def alarm(fault: Alarm) -> messages_pb2.Alarm:
+    return messages_pb2.Alarm(
+        kind=fault.kind,
+        subject=fault.subject,
+        text=fault.text,
+        at_ns=fault.at_ns,
+        active=fault.active,
     )
 
 
@@ -118,6 +150,7 @@ def _read_state(read: messages_pb2.StreamState) -> StreamState:
         clock_offset_ns=read.clock_offset_ns if read.HasField("clock_offset_ns") else None,
         packets_lost=read.packets_lost,
         reconnects=read.reconnects,
+        fault=read.fault,
     )
 
 
@@ -136,6 +169,25 @@ def _read_segment(read: messages_pb2.SegmentClosed) -> SegmentClosed:
     )
 
 
+def _read_trigger(read: messages_pb2.Trigger) -> Trigger:
+    return Trigger(
+        camera=read.camera,
+        kind=read.kind,
+        source=read.source,
+        at_ns=read.at_ns,
+        active=read.active,
+        id=read.id,
+        label=read.label,
+        score=read.score if read.HasField("score") else None,
+    )
+
+
+def _read_alarm(read: messages_pb2.Alarm) -> Alarm:
+    return Alarm(
+        kind=read.kind, subject=read.subject, text=read.text, at_ns=read.at_ns, active=read.active
+    )
+
+
 def _read_command(read: messages_pb2.Command) -> Command:
     return Command(kind=read.kind, body=_from_json(read.body))
 
@@ -148,6 +200,8 @@ READERS: dict[str, Callable[[Any], Message]] = {
     "stream_state": _read_state,
     "config_changed": _read_config,
     "segment_closed": _read_segment,
+    "trigger": _read_trigger,
+    "alarm": _read_alarm,
     "command": _read_command,
     "reply": _read_reply,
 }

@@ -26,7 +26,7 @@ from vms.proto.gen.v1 import media_pb2 as vms_dot_v1_dot_media__pb2
 from vms.proto.gen.v1 import messages_pb2 as vms_dot_v1_dot_messages__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15vms/v1/envelope.proto\x12\x06vms.v1\x1a\x12vms/v1/media.proto\x1a\x15vms/v1/messages.proto\"\x96\x02\n\x08\x45nvelope\x12/\n\x0b\x61\x63\x63\x65ss_unit\x18\x01 \x01(\x0b\x32\x18.vms.v1.AccessUnitHeaderH\x00\x12+\n\x0cstream_state\x18\x02 \x01(\x0b\x32\x13.vms.v1.StreamStateH\x00\x12/\n\x0e\x63onfig_changed\x18\x03 \x01(\x0b\x32\x15.vms.v1.ConfigChangedH\x00\x12/\n\x0esegment_closed\x18\x04 \x01(\x0b\x32\x15.vms.v1.SegmentClosedH\x00\x12\"\n\x07\x63ommand\x18\x05 \x01(\x0b\x32\x0f.vms.v1.CommandH\x00\x12\x1e\n\x05reply\x18\x06 \x01(\x0b\x32\r.vms.v1.ReplyH\x00\x42\x06\n\x04\x62odyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15vms/v1/envelope.proto\x12\x06vms.v1\x1a\x12vms/v1/media.proto\x1a\x15vms/v1/messages.proto\"\xda\x02\n\x08\x45nvelope\x12/\n\x0b\x61\x63\x63\x65ss_unit\x18\x01 \x01(\x0b\x32\x18.vms.v1.AccessUnitHeaderH\x00\x12+\n\x0cstream_state\x18\x02 \x01(\x0b\x32\x13.vms.v1.StreamStateH\x00\x12/\n\x0e\x63onfig_changed\x18\x03 \x01(\x0b\x32\x15.vms.v1.ConfigChangedH\x00\x12/\n\x0esegment_closed\x18\x04 \x01(\x0b\x32\x15.vms.v1.SegmentClosedH\x00\x12\"\n\x07\x63ommand\x18\x05 \x01(\x0b\x32\x0f.vms.v1.CommandH\x00\x12\x1e\n\x05reply\x18\x06 \x01(\x0b\x32\r.vms.v1.ReplyH\x00\x12\"\n\x07trigger\x18\x07 \x01(\x0b\x32\x0f.vms.v1.TriggerH\x00\x12\x1e\n\x05\x61larm\x18\x08 \x01(\x0b\x32\r.vms.v1.AlarmH\x00\x42\x06\n\x04\x62odyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vms.v1.envelope_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENVELOPE']._serialized_start=77
-  _globals['_ENVELOPE']._serialized_end=355
+  _globals['_ENVELOPE']._serialized_end=423
 # @@protoc_insertion_point(module_scope)

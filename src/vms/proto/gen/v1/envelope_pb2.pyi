@@ -32,6 +32,8 @@ class Envelope(_message.Message):
     SEGMENT_CLOSED_FIELD_NUMBER: _builtins.int
     COMMAND_FIELD_NUMBER: _builtins.int
     REPLY_FIELD_NUMBER: _builtins.int
+    TRIGGER_FIELD_NUMBER: _builtins.int
+    ALARM_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def access_unit(self) -> _media_pb2.AccessUnitHeader: ...
     @_builtins.property
@@ -44,6 +46,10 @@ class Envelope(_message.Message):
     def command(self) -> _messages_pb2.Command: ...
     @_builtins.property
     def reply(self) -> _messages_pb2.Reply: ...
+    @_builtins.property
+    def trigger(self) -> _messages_pb2.Trigger: ...
+    @_builtins.property
+    def alarm(self) -> _messages_pb2.Alarm: ...
     def __init__(
         self,
         *,
@@ -53,12 +59,14 @@ class Envelope(_message.Message):
         segment_closed: _messages_pb2.SegmentClosed | None = ...,
         command: _messages_pb2.Command | None = ...,
         reply: _messages_pb2.Reply | None = ...,
+        trigger: _messages_pb2.Trigger | None = ...,
+        alarm: _messages_pb2.Alarm | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["access_unit", b"access_unit", "body", b"body", "command", b"command", "config_changed", b"config_changed", "reply", b"reply", "segment_closed", b"segment_closed", "stream_state", b"stream_state"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access_unit", b"access_unit", "alarm", b"alarm", "body", b"body", "command", b"command", "config_changed", b"config_changed", "reply", b"reply", "segment_closed", b"segment_closed", "stream_state", b"stream_state", "trigger", b"trigger"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_unit", b"access_unit", "body", b"body", "command", b"command", "config_changed", b"config_changed", "reply", b"reply", "segment_closed", b"segment_closed", "stream_state", b"stream_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_unit", b"access_unit", "alarm", b"alarm", "body", b"body", "command", b"command", "config_changed", b"config_changed", "reply", b"reply", "segment_closed", b"segment_closed", "stream_state", b"stream_state", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["access_unit", "stream_state", "config_changed", "segment_closed", "command", "reply"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["access_unit", "stream_state", "config_changed", "segment_closed", "command", "reply", "trigger", "alarm"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

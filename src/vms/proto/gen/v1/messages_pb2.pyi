@@ -96,6 +96,7 @@ class StreamState(_message.Message):
     CLOCK_OFFSET_NS_FIELD_NUMBER: _builtins.int
     PACKETS_LOST_FIELD_NUMBER: _builtins.int
     RECONNECTS_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
     camera: _builtins.str
     stream: _builtins.str
     status: Global___StreamStatus.ValueType
@@ -110,6 +111,8 @@ class StreamState(_message.Message):
     """The camera's clock minus ours."""
     packets_lost: _builtins.int
     reconnects: _builtins.int
+    fault: _builtins.str
+    """"camera", "network", "settings", or empty: whose fault the reason is."""
     @_builtins.property
     def tracks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackInfo]: ...
     def __init__(
@@ -127,10 +130,11 @@ class StreamState(_message.Message):
         clock_offset_ns: _builtins.int | None = ...,
         packets_lost: _builtins.int = ...,
         reconnects: _builtins.int = ...,
+        fault: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_ns", b"_clock_offset_ns", "clock_offset_ns", b"clock_offset_ns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_ns", b"_clock_offset_ns", "bitrate", b"bitrate", "camera", b"camera", "clock_offset_ns", b"clock_offset_ns", "frame_rate", b"frame_rate", "packets_lost", b"packets_lost", "reason", b"reason", "reconnects", b"reconnects", "run", b"run", "since_ns", b"since_ns", "status", b"status", "stream", b"stream", "tracks", b"tracks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_ns", b"_clock_offset_ns", "bitrate", b"bitrate", "camera", b"camera", "clock_offset_ns", b"clock_offset_ns", "fault", b"fault", "frame_rate", b"frame_rate", "packets_lost", b"packets_lost", "reason", b"reason", "reconnects", b"reconnects", "run", b"run", "since_ns", b"since_ns", "status", b"status", "stream", b"stream", "tracks", b"tracks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_offset_ns: _TypeAlias = _typing.Literal["clock_offset_ns"]  # noqa: Y015
     _WhichOneofArgType__clock_offset_ns: _TypeAlias = _typing.Literal["_clock_offset_ns", b"_clock_offset_ns"]  # noqa: Y015
@@ -197,6 +201,83 @@ class SegmentClosed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SegmentClosed: _TypeAlias = SegmentClosed  # noqa: Y015
+
+@_typing.final
+class Trigger(_message.Message):
+    """A source of events speaks. Times are UTC in nanoseconds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMERA_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    AT_NS_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    camera: _builtins.str
+    kind: _builtins.str
+    source: _builtins.str
+    at_ns: _builtins.int
+    active: _builtins.bool
+    id: _builtins.str
+    label: _builtins.str
+    score: _builtins.float
+    def __init__(
+        self,
+        *,
+        camera: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        source: _builtins.str = ...,
+        at_ns: _builtins.int = ...,
+        active: _builtins.bool = ...,
+        id: _builtins.str = ...,
+        label: _builtins.str = ...,
+        score: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "active", b"active", "at_ns", b"at_ns", "camera", b"camera", "id", b"id", "kind", b"kind", "label", b"label", "score", b"score", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+
+Global___Trigger: _TypeAlias = Trigger  # noqa: Y015
+
+@_typing.final
+class Alarm(_message.Message):
+    """A fault that somebody must know of begins or is over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    AT_NS_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    subject: _builtins.str
+    text: _builtins.str
+    at_ns: _builtins.int
+    active: _builtins.bool
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        text: _builtins.str = ...,
+        at_ns: _builtins.int = ...,
+        active: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "at_ns", b"at_ns", "kind", b"kind", "subject", b"subject", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Alarm: _TypeAlias = Alarm  # noqa: Y015
 
 @_typing.final
 class Command(_message.Message):
