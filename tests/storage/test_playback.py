@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -223,3 +223,92 @@ async def test_a_still_shows_the_key_picture_before(
         assert container.streams.video[0].width == 80
     with pytest.raises(NoFootage):
         await playback.snapshot("front", "main", START_NS - 10 * SECOND)
+
+
+async def test_key_pictures_alone_keep_their_times(storage: Rig, playback: Playback) -> None:
+    video = make_units(*encode_video(pictures=55))
+    storage.send(merged(video, make_units(*encode_aac(), track=1)))
+    await storage.stop()
+    answer = await playback.open("front", "main", START_NS, 60, keys=True)
+    data = b"".join([chunk async for chunk in playback.stream(answer)])
+    playback.release(answer)
+    keys = [unit for unit in video if unit.key]
+    got = packets(data)
+    assert [p[2] for p in got] == [unit.data for unit in keys]
+    assert [p[0] for p in got] == [pytest.approx(n * 0.4) for n in range(6)]
+    assert answer.end_ns == video[-1].arrival_ns + SECOND // 25
+    with av.open(io.BytesIO(data), "r") as container:
+        assert not container.streams.audio
+        # The last is shown for as long as what it stands for: 5 pictures.
+        assert container.duration == pytest.approx(2_200_000, abs=1000)
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
+@pytest.mark.parametrize("b_frames", [0, 2])
+async def test_an_exact_still_shows_the_picture_of_the_instant(
+    storage: Rig, playback: Playback, codec: Codec, b_frames: int
+) -> None:
+    storage.send(make_units(*encode_video(codec, b_frames=b_frames)))
+    await storage.stop()
+    for number in (0, 1, 9, 10, 25, 37, 49):
+        instant = START_NS + number * SECOND // 25
+        for asked in (instant, instant + SECOND // 25 - 2_000_000):
+            jpeg, at = await playback.snapshot("front", "main", asked, exact=True)
+            assert at == pytest.approx(instant, abs=1_500_000)
+            assert abs(brightness(jpeg) - number * 3) < 8, number
+
+
+def brightness(jpeg: bytes) -> float:
+    with av.open(io.BytesIO(jpeg), "r", format="mjpeg") as container:
+        frame = next(container.decode(video=0))
+        return float(frame.to_ndarray(format="rgb24")[48, 150].mean())
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
+@pytest.mark.parametrize("b_frames", [0, 2])
+async def test_masked_video_shows_all_but_what_is_masked(
+    storage: Rig, playback: Playback, codec: Codec, b_frames: int
+) -> None:
+    video = make_units(*encode_video(codec, b_frames=b_frames))
+    sound = make_units(*encode_aac(), track=1)
+    storage.send(merged(video, sound))
+    await storage.stop()
+    answer = await playback.open("front", "main", START_NS, 60, [MASK])
+    data = b"".join([chunk async for chunk in playback.stream(answer)])
+    playback.release(answer)
+    with av.open(io.BytesIO(data), "r") as container:
+        assert answer.codecs.startswith(("vp09", "avc1"))
+        frames = list(container.decode(video=0))
+    assert len(frames) == 50
+    for number, frame in enumerate(frames):
+        image = frame.to_ndarray(format="rgb24")
+        assert image[:, 84:].max() < 30, number
+        assert abs(float(image[10:80, 72:78].mean()) - number * 3) < 25 or number % 64 > 25
+    assert [float(f.pts * f.time_base) for f in frames] == [
+        pytest.approx(n / 25, abs=0.002) for n in range(50)
+    ]
+    assert [p[2] for p in packets(data, "audio")] == [u.data for u in sound]
+
+
+async def test_masked_stills(storage: Rig, playback: Playback) -> None:
+    storage.send(make_units(*encode_video()))
+    await storage.stop()
+    for exact in (False, True):
+        jpeg, _ = await playback.snapshot(
+            "front", "main", START_NS + SECOND, 0, [MASK], exact=exact
+        )
+        assert brightness(jpeg) < 10
+    jpeg, _ = await playback.snapshot("front", "main", START_NS + SECOND, 80, [MASK])
+    with av.open(io.BytesIO(jpeg), "r", format="mjpeg") as container:
+        image = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert image.shape[1] == 80
+    assert image[:, 45:].max() < 30
+
+
+@dataclass(frozen=True)
+class Mask:
+    points: tuple[tuple[float, float], ...]
+
+
+MASK = Mask(((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)))
+"""The right half of the picture."""
