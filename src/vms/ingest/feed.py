@@ -11,6 +11,7 @@ from vms.common.clock import AnchoredClock, Clock
 from vms.common.model.camera import TrackInfo
 from vms.common.model.media import AccessUnit, CodecParameters, Medium
 from vms.common.model.messages import Message
+from vms.common.wallclock import Anchor, WallClock
 from vms.ingest.runid import new_run_id
 from vms.ingest.timeline import Timeline
 
@@ -51,7 +52,7 @@ class Feed:
         self._numbers: list[int] = []
         self._watched = 0
         self._has_video = False
-        self._anchor = AnchoredClock(clock)
+        self._anchor: Anchor | AnchoredClock = _anchor(clock)
         self._last = 0
         self._last_key = 0
         self._units_before = 0
@@ -76,6 +77,9 @@ class Feed:
         capture_ns: int | None,
     ) -> None:
         """Number, place and publish one unit (see `source.UnitSink`)."""
+        if key and track == self._watched and self._is_stepped():
+            log.warning("the clock stepped, run begins", camera=self._camera, stream=self._stream)
+            self._begin_run()
         arrival = self._anchor.now_ns()
         pts = self._lines[track].place(ticks, arrival)
         if pts is None:
@@ -151,10 +155,16 @@ class Feed:
             called, self.on_unit = self.on_unit, None
             called()
 
+    def _is_stepped(self) -> bool:
+        """Whether the line of time goes on elsewhere than this Run's."""
+        return isinstance(self._clock, WallClock) and self._clock.anchor is not self._anchor
+
     def _begin_run(self) -> None:
-        self._anchor = AnchoredClock(self._clock)
+        self._anchor = _anchor(self._clock)
         now = self._anchor.now_ns()
         self.run = new_run_id(now)
+        if isinstance(self._clock, WallClock):
+            self._clock.note_run(self._camera, self._stream, self.run)
         self.runs += 1
         self._last = self._last_key = now
         self._units_before = self.units
@@ -162,3 +172,8 @@ class Feed:
         self._lines = [
             Timeline(parameters.clock_rate, now, self._jump) for parameters in self._parameters
         ]
+
+
+def _anchor(clock: Clock) -> Anchor | AnchoredClock:
+    """What a Run is stamped by: it takes no part in a later step of the clock."""
+    return clock.anchor if isinstance(clock, WallClock) else AnchoredClock(clock)
