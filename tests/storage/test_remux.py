@@ -26,9 +26,12 @@ def samples(data: bytes, track: int) -> list[Row]:
         if kind == b"moof":
             number, decode = struct.unpack_from(">I", data, at + 44)[0], at + 60
             (time,) = struct.unpack_from(">Q", data, decode)
-            (count,) = struct.unpack_from(">I", data, decode + 8 + 12)
+            fields, count = struct.unpack_from(">II", data, decode + 8 + 8)
             for n in range(count):
-                duration, _, _, offset = struct.unpack_from(">IIIi", data, decode + 28 + n * 16)
+                if fields & 0x800:
+                    duration, _, _, offset = struct.unpack_from(">IIIi", data, decode + 28 + n * 16)
+                else:
+                    duration, offset = struct.unpack_from(">I", data, decode + 28 + n * 8)[0], 0
                 if number == track:
                     rows.append((time, duration, offset))
                 time += duration

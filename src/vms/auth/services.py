@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vms.auth.access import Access
+from vms.auth.media import MediaTokens
 from vms.auth.passwords import Passwords
 from vms.auth.policy import Policy
 from vms.auth.settings import AuthSettings
@@ -25,6 +26,7 @@ class AuthServices:
     signin: SignIn
     passwords: Passwords
     settings: AuthSettings
+    media: MediaTokens
 
 
 async def open_auth(
@@ -33,8 +35,10 @@ async def open_auth(
     """Read (or, the first time, make) the signing key and put the parts together."""
     chosen = settings or AuthSettings()
     policy = Policy()
-    tokens = AccessTokens(await signing_key(catalog.settings), clock, chosen.access_seconds)
+    key = await signing_key(catalog.settings)
+    tokens = AccessTokens(key, clock, chosen.access_seconds)
     access = Access(catalog, tokens, policy, clock)
     passwords = Passwords(chosen)
     signin = SignIn(catalog, tokens, access, passwords, Throttle(chosen, clock), clock, chosen)
-    return AuthServices(catalog, policy, access, signin, passwords, chosen)
+    media = MediaTokens(key, clock)
+    return AuthServices(catalog, policy, access, signin, passwords, chosen, media)

@@ -5,8 +5,8 @@ from 1. Times are ticks of the track's timescale. A fragment is one `moof` and o
 and costs a few microseconds, so that every picture can be one.
 
 Sample entries: `avc1` (ISO/IEC 14496-15), `hvc1` (14496-15), `mp4a` (14496-14), `Opus`
-(Encapsulation of Opus in ISO BMFF) and `vp09` (what this system encodes itself). Video
-samples are NAL units behind lengths of 4 bytes, or VP9 frames.
+(Encapsulation of Opus in ISO BMFF), `ulaw` and `alaw` (QuickTime), and `vp09` (what this
+system encodes itself). Video samples are NAL units behind lengths of 4 bytes, or VP9 frames.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ _BOX = struct.Struct(">I4s")
 Track = CodecParameters | Vp9Parameters
 
 PLAYABLE = frozenset({Codec.H264, Codec.H265, Codec.AAC, Codec.OPUS})
-"""The codecs that have a sample entry here."""
+"""The codecs that have a sample entry here and that browsers play."""
+STORABLE = PLAYABLE | {Codec.PCMU, Codec.PCMA}
+"""With those that have one, though few browsers play them."""
+_G711 = {Codec.PCMU: b"ulaw", Codec.PCMA: b"alaw"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,12 @@ class Sample:
     composition_offset: int = 0
 
 
-def init_segment(tracks: Sequence[Track], timescales: Sequence[int] | None = None) -> bytes:
+def init_segment(
+    tracks: Sequence[Track], timescales: Sequence[int] | None = None, duration_ms: int = 0
+) -> bytes:
     """`ftyp` and `moov` for `tracks`. A timescale left out is the track's clock rate.
+
+    `duration_ms` is that of all fragments to come, 0 where it is not known.
 
     Raises ParseError where a track lacks what its sample entry needs (parameter sets,
     AudioSpecificConfig) or has a codec that MP4 does not carry here.
@@ -72,7 +79,22 @@ def init_segment(tracks: Sequence[Track], timescales: Sequence[int] | None = Non
         struct.pack(">I", len(tracks) + 1),
     )
     ftyp = _box(b"ftyp", b"iso6", struct.pack(">I", 1), b"iso6", b"isom", b"mp41")
+    if duration_ms:
+        trexs.insert(0, _full(b"mehd", 1, 0, struct.pack(">Q", duration_ms)))
     return ftyp + _box(b"moov", mvhd, *traks, _box(b"mvex", *trexs))
+
+
+def segment_index(timescale: int, references: Iterable[tuple[int, int]]) -> bytes:
+    """A `sidx` for what follows it: (bytes, ticks) of each part, at most 65,535 of them, all
+    beginning with a key picture of the first track."""
+    entries = [struct.pack(">III", size, ticks, 0x90000000) for size, ticks in references]
+    head = struct.pack(">IIQQHH", 1, timescale, 0, 0, 0, len(entries))
+    return _full(b"sidx", 1, 0, head, *entries)
+
+
+def padding(size: int) -> bytes:
+    """A `free` box of `size` bytes, at least 8, or nothing for 0."""
+    return _BOX.pack(size, b"free") + bytes(size - 8) if size else b""
 
 
 def mime_type(tracks: Iterable[Track]) -> str:
@@ -94,6 +116,8 @@ def codec_string(track: Track) -> str:
         return aac.codec_string(track.config)
     if track.codec is Codec.OPUS:
         return "opus"
+    if track.codec in _G711:
+        return _G711[track.codec].decode()
     raise ParseError(f"{track.codec} has no place in an MP4 here")
 
 
@@ -131,16 +155,25 @@ def fragment(
 
 
 _SAMPLE = struct.Struct(">IIIi")
+_PLAIN_SAMPLE = struct.Struct(">II")
 
 
 def fragment_samples(
     sequence: int, track: int, base_decode_time: int, samples: Sequence[Sample]
 ) -> bytes:
     """Several samples in decoding order as one `moof` and `mdat`."""
-    table = b"".join(
-        _SAMPLE.pack(s.duration, len(s.data), _SYNC if s.key else _NOT_SYNC, s.composition_offset)
-        for s in samples
-    )
+    fields = 0x01000F01
+    if all(s.key and not s.composition_offset for s in samples):
+        # As in audio: what `trex` says of every sample, that it is one to begin with, holds.
+        fields = 0x01000301
+        table = b"".join(_PLAIN_SAMPLE.pack(s.duration, len(s.data)) for s in samples)
+    else:
+        table = b"".join(
+            _SAMPLE.pack(
+                s.duration, len(s.data), _SYNC if s.key else _NOT_SYNC, s.composition_offset
+            )
+            for s in samples
+        )
     trun_size = 20 + len(table)
     traf_size = 44 + trun_size
     moof_size = 24 + traf_size
@@ -148,7 +181,7 @@ def fragment_samples(
         ">I4sI4sII I4s I4sII I4sIQ I4sIIi",
         moof_size, b"moof", 16, b"mfhd", 0, sequence & 0xFFFFFFFF, traf_size, b"traf",
         16, b"tfhd", 0x020000, track, 20, b"tfdt", 0x01000000, base_decode_time,
-        trun_size, b"trun", 0x01000F01, len(samples), moof_size + 8,
+        trun_size, b"trun", fields, len(samples), moof_size + 8,
     )  # fmt: skip
     body = [s.data for s in samples]
     return b"".join((head, table, _BOX.pack(8 + sum(map(len, body)), b"mdat"), *body))
@@ -205,6 +238,8 @@ def _sample_entry(track: Track) -> bytes:
         channels = track.channels or 2
         dops = struct.pack(">BBHIhB", 0, channels, 0, track.clock_rate, 0, 0)
         return _audio(b"Opus", channels, 48000, _box(b"dOps", dops))
+    if track.codec in _G711:
+        return _audio(_G711[track.codec], track.channels or 1, track.clock_rate, b"")
     raise ParseError(f"{track.codec} has no place in an MP4 here")
 
 

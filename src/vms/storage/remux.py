@@ -50,9 +50,9 @@ class Remuxer:
         ]
         self._sequence = 0
 
-    def init(self) -> bytes:
-        """The init segment. Raises ParseError."""
-        return fmp4.init_segment(self._tracks, self._scales)
+    def init(self, duration_ms: int = 0) -> bytes:
+        """The init segment. `duration_ms` 0: not known. Raises ParseError."""
+        return fmp4.init_segment(self._tracks, self._scales, duration_ms)
 
     def push(self, track: int, time_ns: int, key: bool, data: bytes) -> None:
         scale = self._scales[track]
