@@ -13,7 +13,8 @@ from vms.common.model.segment import SegmentRow
 from vms.format import index as indexes
 from vms.format.index import Group, Rebuilder, SegmentIndex
 from vms.format.mkv_reader import Block, MkvReader
-from vms.storage.mend import read_bounded, read_head, rebuild_index
+from vms.storage.mend import read_head, rebuild_index
+from vms.storage.trust import read_bounded
 from vms.storage.volume import Volume, index_path
 
 _FIRST_READ = 1 << 18
