@@ -67,9 +67,9 @@ def init_segment(
         for i, (track, scale) in enumerate(zip(tracks, scales, strict=True), 1)
     ]
     trexs = [
-        _full(b"trex", 0, 0, struct.pack(">5I", i, 1, 0, 0, 0)) for i in range(1, len(tracks) + 1)
+        full(b"trex", 0, 0, struct.pack(">5I", i, 1, 0, 0, 0)) for i in range(1, len(tracks) + 1)
     ]
-    mvhd = _full(
+    mvhd = full(
         b"mvhd",
         0,
         0,
@@ -78,10 +78,10 @@ def init_segment(
         bytes(24),
         struct.pack(">I", len(tracks) + 1),
     )
-    ftyp = _box(b"ftyp", b"iso6", struct.pack(">I", 1), b"iso6", b"isom", b"mp41")
+    ftyp = box(b"ftyp", b"iso6", struct.pack(">I", 1), b"iso6", b"isom", b"mp41")
     if duration_ms:
-        trexs.insert(0, _full(b"mehd", 1, 0, struct.pack(">Q", duration_ms)))
-    return ftyp + _box(b"moov", mvhd, *traks, _box(b"mvex", *trexs))
+        trexs.insert(0, full(b"mehd", 1, 0, struct.pack(">Q", duration_ms)))
+    return ftyp + box(b"moov", mvhd, *traks, box(b"mvex", *trexs))
 
 
 def segment_index(timescale: int, references: Iterable[tuple[int, int]]) -> bytes:
@@ -89,7 +89,7 @@ def segment_index(timescale: int, references: Iterable[tuple[int, int]]) -> byte
     beginning with a key picture of the first track."""
     entries = [struct.pack(">III", size, ticks, 0x90000000) for size, ticks in references]
     head = struct.pack(">IIQQHH", 1, timescale, 0, 0, 0, len(entries))
-    return _full(b"sidx", 1, 0, head, *entries)
+    return full(b"sidx", 1, 0, head, *entries)
 
 
 def padding(size: int) -> bytes:
@@ -187,64 +187,83 @@ def fragment_samples(
     return b"".join((head, table, _BOX.pack(8 + sum(map(len, body)), b"mdat"), *body))
 
 
-def _box(kind: bytes, *parts: bytes) -> bytes:
+def box(kind: bytes, *parts: bytes) -> bytes:
+    """A box of that type around `parts`."""
     body = b"".join(parts)
     return _BOX.pack(8 + len(body), kind) + body
 
 
-def _full(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
-    return _box(kind, struct.pack(">I", version << 24 | flags), *parts)
+def full(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
+    """A box with a version and flags ahead of `parts`."""
+    return box(kind, struct.pack(">I", version << 24 | flags), *parts)
 
 
 def _trak(number: int, track: Track, timescale: int) -> bytes:
+    one = struct.pack(">I", 1)
+    stbl = box(
+        b"stbl",
+        full(b"stsd", 0, 0, one, sample_entry(track)),
+        full(b"stts", 0, 0, bytes(4)),
+        full(b"stsc", 0, 0, bytes(4)),
+        full(b"stsz", 0, 0, bytes(8)),
+        full(b"stco", 0, 0, bytes(4)),
+    )
+    return box(b"trak", track_header(number, track), media_boxes(track, timescale, 0, stbl))
+
+
+def track_header(number: int, track: Track, duration: int = 0) -> bytes:
+    """`tkhd`; `duration` in ticks of the movie, 0 in a fragmented file."""
     video = track.medium is Medium.VIDEO
-    tkhd = _full(
+    return full(
         b"tkhd",
-        0,
+        0 if duration < 1 << 32 else 1,
         3,
-        struct.pack(">5I", 0, 0, number, 0, 0),
+        struct.pack(">5I" if duration < 1 << 32 else ">QQIIQ", 0, 0, number, 0, duration),
         bytes(8),
         struct.pack(">hhHH", 0, 0, 0 if video else 0x100, 0),
         _MATRIX,
         struct.pack(">II", track.width << 16, track.height << 16) if video else bytes(8),
     )
-    mdhd = _full(b"mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, timescale, 0, 0x55C4, 0))
-    handler = b"vide" if video else b"soun"
-    hdlr = _full(b"hdlr", 0, 0, bytes(4), handler, bytes(12), b"vms\0")
-    header = _full(b"vmhd", 0, 1, bytes(8)) if video else _full(b"smhd", 0, 0, bytes(4))
-    one = struct.pack(">I", 1)
-    dinf = _box(b"dinf", _full(b"dref", 0, 0, one, _full(b"url ", 0, 1)))
-    stbl = _box(
-        b"stbl",
-        _full(b"stsd", 0, 0, one, _sample_entry(track)),
-        _full(b"stts", 0, 0, bytes(4)),
-        _full(b"stsc", 0, 0, bytes(4)),
-        _full(b"stsz", 0, 0, bytes(8)),
-        _full(b"stco", 0, 0, bytes(4)),
+
+
+def media_boxes(track: Track, timescale: int, duration: int, stbl: bytes) -> bytes:
+    """`mdia` around the sample table; `duration` in ticks, 0 in a fragmented file."""
+    video = track.medium is Medium.VIDEO
+    large = duration >= 1 << 32
+    mdhd = full(
+        b"mdhd",
+        1 if large else 0,
+        0,
+        struct.pack(">QQIQHH" if large else ">IIIIHH", 0, 0, timescale, duration, 0x55C4, 0),
     )
-    return _box(b"trak", tkhd, _box(b"mdia", mdhd, hdlr, _box(b"minf", header, dinf, stbl)))
+    handler = b"vide" if video else b"soun"
+    hdlr = full(b"hdlr", 0, 0, bytes(4), handler, bytes(12), b"vms\0")
+    header = full(b"vmhd", 0, 1, bytes(8)) if video else full(b"smhd", 0, 0, bytes(4))
+    dinf = box(b"dinf", full(b"dref", 0, 0, struct.pack(">I", 1), full(b"url ", 0, 1)))
+    return box(b"mdia", mdhd, hdlr, box(b"minf", header, dinf, stbl))
 
 
-def _sample_entry(track: Track) -> bytes:
+def sample_entry(track: Track) -> bytes:
+    """What stands in `stsd` for the track. Raises ParseError as `init_segment` does."""
     if isinstance(track, Vp9Parameters):
-        return _visual(b"vp09", track, _box(b"vpcC", vp9.vpcc(track)))
+        return _visual(b"vp09", track, box(b"vpcC", vp9.vpcc(track)))
     if track.codec is Codec.H264:
-        return _visual(b"avc1", track, _box(b"avcC", h264.avcc(track.parameter_sets)))
+        return _visual(b"avc1", track, box(b"avcC", h264.avcc(track.parameter_sets)))
     if track.codec is Codec.H265:
-        return _visual(b"hvc1", track, _box(b"hvcC", h265.hvcc(track.parameter_sets)))
+        return _visual(b"hvc1", track, box(b"hvcC", h265.hvcc(track.parameter_sets)))
     if track.codec is Codec.AAC:
         return _mp4a(track)
     if track.codec is Codec.OPUS:
         channels = track.channels or 2
         dops = struct.pack(">BBHIhB", 0, channels, 0, track.clock_rate, 0, 0)
-        return _audio(b"Opus", channels, 48000, _box(b"dOps", dops))
+        return _audio(b"Opus", channels, 48000, box(b"dOps", dops))
     if track.codec in _G711:
         return _audio(_G711[track.codec], track.channels or 1, track.clock_rate, b"")
     raise ParseError(f"{track.codec} has no place in an MP4 here")
 
 
 def _visual(kind: bytes, track: Track, config: bytes) -> bytes:
-    return _box(
+    return box(
         kind,
         bytes(6),
         struct.pack(">H16xHHIII", 1, track.width, track.height, 0x480000, 0x480000, 0),
@@ -258,7 +277,7 @@ def _audio(kind: bytes, channels: int, rate: int, config: bytes) -> bytes:
     # players take it from the codec's own configuration.
     shown = rate << 16 if rate < 0x10000 else 0
     entry = struct.pack(">6xH8xHHHHI", 1, channels, 16, 0, 0, shown)
-    return _box(kind, entry, config)
+    return box(kind, entry, config)
 
 
 def _mp4a(track: CodecParameters) -> bytes:
@@ -268,7 +287,7 @@ def _mp4a(track: CodecParameters) -> bytes:
     # Object type 0x40 (AAC), stream type audio, no buffer size or bit rate known.
     decoder = _descriptor(0x04, struct.pack(">BB3xII", 0x40, 0x15, 0, 0), specific)
     es = _descriptor(0x03, struct.pack(">HB", 0, 0), decoder, _descriptor(0x06, b"\x02"))
-    return _audio(b"mp4a", track.channels or 2, track.clock_rate, _full(b"esds", 0, 0, es))
+    return _audio(b"mp4a", track.channels or 2, track.clock_rate, full(b"esds", 0, 0, es))
 
 
 def _descriptor(tag: int, *parts: bytes) -> bytes:
