@@ -46,19 +46,21 @@ class ParseError(VmsError, ValueError):
 
 
 class SourceError(VmsError):
-    pass
+    """`fault`: whose it is: "camera", "network" or "settings"."""
+
+    fault = "camera"
 
 
 class SourceUnreachable(SourceError):
-    pass
+    fault = "network"
 
 
 class SourceRefused(SourceError):
-    pass
+    fault = "settings"
 
 
 class SourceAuthError(SourceError):
-    pass
+    fault = "settings"
 
 
 class SourceProtocolError(SourceError):

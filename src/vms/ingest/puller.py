@@ -95,6 +95,7 @@ class Puller:
         self._online_at = 0.0
         self._status = StreamStatus.CONNECTING
         self._reason = ""
+        self._fault = ""
         self._since = clock.now_ns()
         self._publish_at = 0.0
         self._log_at = 0.0
@@ -127,11 +128,9 @@ class Puller:
             self._fail("the camera ended the stream; connecting again")
         except ConfigError as error:
             return self._hold(str(error))
-        except SourceAuthError as error:
-            self._fail(str(error))
         except SourceError as error:
             unreachable = isinstance(error, SourceUnreachable)
-            self._fail(str(error))
+            self._fail(str(error), error.fault)
         except Exception as error:
             log.exception("pulling failed", camera=self.plan.camera, stream=self.plan.stream)
             self._fail(f"unexpected error ({type(error).__name__}), see the log; connecting again")
@@ -231,7 +230,7 @@ class Puller:
             elif self._status is StreamStatus.ONLINE:
                 self._meter.stalled()
                 self._feed.on_unit = self._came_alive
-                self._set(StreamStatus.STALLED, f"no picture for {silence:.1f} s")
+                self._set(StreamStatus.STALLED, f"no picture for {silence:.1f} s", "camera")
         elif self._status is StreamStatus.ONLINE:
             reason = self._notice()
             if reason != self._reason:
@@ -279,17 +278,19 @@ class Puller:
             meter.stats.clock_offset_ns if pulling else None,
             meter.stats.packets_lost,
             meter.reconnects,
+            self._fault,
         )
 
     def _hold(self, reason: str) -> bool:
-        self._set(StreamStatus.HELD, reason)
+        self._set(StreamStatus.HELD, reason, "settings")
         return False
 
-    def _fail(self, reason: str) -> None:
-        self._set(StreamStatus.OFFLINE, reason)
+    def _fail(self, reason: str, fault: str = "camera") -> None:
+        self._set(StreamStatus.OFFLINE, reason, fault)
 
-    def _set(self, status: StreamStatus, reason: str) -> None:
+    def _set(self, status: StreamStatus, reason: str, fault: str = "") -> None:
         reason = redact(reason)
+        self._fault = fault
         if status is self._status and reason == self._reason and self._publish_at:
             return
         now = asyncio.get_running_loop().time()

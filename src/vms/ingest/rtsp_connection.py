@@ -244,9 +244,12 @@ def connect_error(address: Address, error: Exception) -> SourceError:
             f"{where} does not speak TLS ({error.reason}); check the port, or use rtsp://"
         )
     if isinstance(error, ConnectionRefusedError):
-        return SourceUnreachable(
+        refused = SourceUnreachable(
             f"{where} refuses connections; check the port, and that RTSP is on in the camera"
         )
+        # It is there and answers: it restarts, or speaks no RTSP.
+        refused.fault = "camera"
+        return refused
     if isinstance(error, ConnectionResetError):
         return SourceProtocolError(f"{where} closed the connection at once; check host and port")
     said = (error.strerror if isinstance(error, OSError) else "") or str(error) or "unknown cause"

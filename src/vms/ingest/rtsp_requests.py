@@ -20,6 +20,9 @@ _OK = range(200, 300)
 _REDIRECT = range(300, 400)
 _UNAUTHORIZED = 401
 _NO_SESSION = 454
+_OF_CAMERA = (453, _NO_SESSION, 455)
+"""What passes without anybody changing a setting."""
+_SERVER_ERROR = 500
 
 _REFUSALS = {
     400: "does not accept our request (400); its firmware may need an update",
@@ -80,7 +83,10 @@ class Requester:
                 f"set that address in the camera if you trust it"
             )
         said = _REFUSALS.get(status, f"answered {method} with {status} {response.reason[:60]}")
-        return SourceRefused(f"{where} {said}")
+        refused = SourceRefused(f"{where} {said}")
+        if status in _OF_CAMERA or status >= _SERVER_ERROR:
+            refused.fault = "camera"
+        return refused
 
     async def _exchange(self, method: str, url: str, headers: Mapping[str, str]) -> Response:
         fields = self._fields(method, url, headers)
