@@ -19,7 +19,7 @@ from tests.support.storage_media import (
     merged,
 )
 from tests.support.storage_media import units as make_units
-from tests.support.storage_rig import Rig, camera, rig, wait_for
+from tests.support.storage_rig import Rig, camera, eventually, rig, wait_for
 
 from vms.bus import subjects
 from vms.bus.port import Delivery
@@ -264,13 +264,12 @@ async def test_rows_grow_while_the_file_does(storage: Rig) -> None:
     storage.send(sent[:30])
     # Held back for sound that never comes: half a second in this rig.
     await wait_for(lambda: storage.service.recorder.states()[0].written_units == 30)
-    await storage.service.recorder.rows.flush()
-    (row,) = await storage.rows()
+    # The catalog hears of it once it is on the disk.
+    (row,) = await eventually(storage, lambda rows: bool(rows) and rows[0].frames == 30)
     assert (row.closed, row.frames) == (False, 30)
     storage.send(sent[30:])
     await wait_for(lambda: storage.service.recorder.states()[0].written_units == 50)
-    await storage.service.recorder.rows.flush()
-    (row,) = await storage.rows()
+    (row,) = await eventually(storage, lambda rows: rows[0].frames == 50)
     assert (row.closed, row.frames) == (False, 50)
     await storage.stop()
     (row,) = await storage.rows()

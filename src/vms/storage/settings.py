@@ -52,6 +52,11 @@ class StorageSettings(Section):
     queue_units: int = Field(default=2000, ge=50)
     total_queue_bytes: int = Field(default=256 * _MIB, ge=_MIB)
     """What may wait for the disk, all streams together."""
+    sync_seconds: float = Field(default=0.8, ge=0.1, le=60)
+    """What has come is on the disk after this time at the latest: a power cut costs no more."""
+    unsynced_bytes: int = Field(default=256 * _MIB, ge=_MIB)
+    """What may be written and not yet on the disk, per volume; beyond, whole groups of
+    pictures are shed."""
     pre_roll_bytes: int = Field(default=64 * _MIB, ge=_MIB)
     """What may wait in memory for an event, per stream; beyond, the pre-roll is shorter."""
     total_pre_roll_bytes: int = Field(default=512 * _MIB, ge=_MIB)
@@ -59,7 +64,7 @@ class StorageSettings(Section):
     writer_threads: int = Field(default=1, ge=1, le=16)
     linger_ms: float = Field(default=2.0, ge=0.1, le=100)
     """How long a busy writer waits for more to write at once; half of it is added delay.
-    Longer, up to 40, for more than 50 streams."""
+    Longer, up to 200, for more than 50 streams."""
     start_wait_s: float = Field(default=2.0, ge=0, le=10)
     """How long a file waits for the parameters of the audio track before it begins."""
     extend_seconds: float = Field(default=3.0, gt=0, le=60)

@@ -1,10 +1,11 @@
 """Decides for one stream which units go into which file. Thread side.
 
 A file begins at a key picture. A new one begins with a new Run, on the hour (or the part
-of it that is set) at the next key picture, where parameters change, and where the
-camera's time jumps. At the start of a Run units are held for a moment, so that the first
-file has the audio track too; one that comes later is in the next file, at the next key
-picture.
+of it that is set) at the next key picture, where parameters change, where the camera's
+time jumps, where the mode changes, and where the disk is to be another. At the start of a
+Run units are held for a moment, so that the first file has the audio track too; one that
+comes later is in the next file, at the next key picture. Which groups of pictures are
+written at all, `Sieve` decides by the `orders` of the event loop.
 
 An undying outer part around disposable files: a disk that refuses ends the file, is
 reported, and is tried again, ever more seldom, at key pictures.
@@ -22,11 +23,16 @@ from vms.common.errors import InvalidIdentifier, ParseError, StorageError
 from vms.common.model.media import AccessUnit, Codec, CodecParameters, Medium
 from vms.common.model.segment import SegmentRow
 from vms.common.retry import Backoff
+from vms.storage.cover import Cover
 from vms.storage.metrics import SEGMENTS
 from vms.storage.segment_file import MAX_UNIT, SegmentFile
+from vms.storage.segment_sync import FileSync, SyncFailed
 from vms.storage.settings import StorageSettings
+from vms.storage.sieve import CONTINUOUS, Budget, Orders, Sieve
+from vms.storage.syncer import Syncers
 from vms.storage.timeline import Timeline, TrackTime, lateness
 from vms.storage.volume import Volume
+from vms.storage.volumes import Volumes
 
 log = structlog.get_logger(__name__)
 
@@ -46,13 +52,13 @@ class Expected:
 
 
 class Watcher:
-    """Hears of files, on the writing thread. The base does nothing."""
+    """Hears of files, on the syncing thread, once they are durable. The base does nothing."""
 
-    def opened(self, file: SegmentFile) -> None: ...
+    def opened(self, file: FileSync) -> None: ...
 
     def closed(self, row: SegmentRow) -> None: ...
 
-    def broken(self, file: SegmentFile) -> None: ...
+    def broken(self, file: FileSync) -> None: ...
 
 
 class StreamRecorder:
@@ -62,13 +68,21 @@ class StreamRecorder:
         self,
         camera: str,
         stream: str,
-        volume: Volume,
+        volumes: Volumes | Volume,
         settings: StorageSettings,
         watcher: Watcher,
         monotonic: Callable[[], float] = time.monotonic,
+        budget: Budget | None = None,
+        syncers: Syncers | None = None,
     ) -> None:
+        """`budget`: what may wait for events in all streams of the writing thread.
+
+        `syncers` makes files durable; None: that is done at each flush.
+        """
         self.camera = camera
         self.stream = stream
+        self.orders: Orders = CONTINUOUS
+        """Set by the event loop, as settings, calendar and events want it."""
         self.expected: Expected | None = None
         """Set by the event loop, as ingest tells."""
         self.problem = ""
@@ -77,9 +91,17 @@ class StreamRecorder:
         self.written_units = 0
         self.written_bytes = 0
         self.lost = {"disk": 0, "time": 0}
-        self._volume = volume
+        self.cover = Cover()
+        self.busy_ns: int | None = None
+        """Arrival of the oldest unit of those being written now."""
+        self.sieve = Sieve(settings.pre_roll_bytes, budget or Budget(settings.total_pre_roll_bytes))
+        self._volumes = Volumes([volumes]) if isinstance(volumes, Volume) else volumes
+        self._on: Volume | None = None
         self._settings = settings
         self._watcher = watcher
+        self._syncers = syncers or Syncers(
+            settings.sync_seconds, settings.unsynced_bytes, threaded=False
+        )
         self._monotonic = monotonic
         self._period_ns = settings.rotation_minutes * _MINUTE_NS
         self._wait_ns = int(settings.start_wait_s * 1e9)
@@ -91,19 +113,38 @@ class StreamRecorder:
         self._tracks: dict[int, TrackTime] = {}
         self._period = 0
         self._rotate = False
+        self._mode = ""
         self._late_ms = 0
         self._backoff = Backoff(first=1.0, longest=30.0)
         self._not_before = 0.0
 
     def write(self, units: Sequence[AccessUnit]) -> None:
         """Write what has come. Never raises for the disk: see `problem`."""
+        orders = self.orders
+        self.busy_ns = units[0].arrival_ns if units else None
         try:
-            for unit in units:
-                self._take(unit)
+            if not orders.audio:
+                units = [u for u in units if u.parameters.codec.medium is Medium.VIDEO]
+            if orders.always and self.sieve.idle:
+                for unit in units:
+                    self._take(unit)
+            else:
+                self._sift(units, orders)
             if self.file is not None:
                 self.file.flush()
         except (StorageError, ParseError, InvalidIdentifier) as error:
             self._fail(error, len(units))
+        finally:
+            self.busy_ns = None
+
+    def _sift(self, units: Sequence[AccessUnit], orders: Orders) -> None:
+        """Write of the units, and of what waits, what the orders want."""
+        for unit in self.sieve.sift(units, orders):
+            if unit is not None:
+                self._take(unit)
+            else:
+                self._flush_held()
+                self._close_file(None)
 
     def _take(self, unit: AccessUnit) -> None:
         track = self._tracks.get(unit.track)
@@ -137,6 +178,8 @@ class StreamRecorder:
         file.add(unit, number, ms)
         self.written_units += 1
         self.written_bytes += size
+        if number == 1:
+            self.cover.note(unit)
 
     def _same_parameters(self, unit: AccessUnit, track: TrackTime) -> bool:
         """Whether the unit may go on in this file; else it began or waits for another."""
@@ -153,7 +196,15 @@ class StreamRecorder:
         return track.number == 1
 
     def _should_rotate(self, unit: AccessUnit) -> bool:
-        return self._rotate or unit.arrival_ns // self._period_ns != self._period
+        return (
+            self._rotate
+            or unit.arrival_ns // self._period_ns != self._period
+            or self._mode != self._label()
+        )
+
+    def _label(self) -> str:
+        """Why what comes now is recorded, as rows say it."""
+        return "continuous" if self.orders.always else "event"
 
     def _note_jump(self, unit: AccessUnit) -> None:
         self._rotate = True
@@ -233,12 +284,17 @@ class StreamRecorder:
         others = {t: p for t, p in self._known.items() if t != key.track and _complete(p)}
         timeline = Timeline(key, others, self._newest, self._late_ms)
         self._known[key.track] = key.parameters
+        self._mode = self._label()
+        self._on = self._volumes.to_write(self.camera, self.stream)
         file = SegmentFile(
-            self._volume,
+            self._on,
             key,
             (key.parameters, *others.values()),
             timeline.lead_ms,
             on_the_hour,
+            self._syncers.of(self._on),
+            self._watcher,
+            self._mode,
         )
         self._tracks = timeline.tracks
         self._period = period
@@ -253,7 +309,6 @@ class StreamRecorder:
             raise
         self.file = file
         SEGMENTS.labels("opened").inc()
-        self._watcher.opened(file)
         if self.problem:
             log.info("recording again", camera=self.camera, stream=self.stream)
         self.problem = ""
@@ -265,13 +320,11 @@ class StreamRecorder:
         if file is None:
             return
         try:
-            row = file.close(end_ns)
+            file.close(end_ns)
         except StorageError:
             SEGMENTS.labels("given up").inc()
-            self._watcher.broken(file)
             raise
         SEGMENTS.labels("closed").inc()
-        self._watcher.closed(row)
 
     def _fail(self, error: Exception, units: int) -> None:
         """The disk refused: let the file go, report, and try again later."""
@@ -282,8 +335,15 @@ class StreamRecorder:
         if file is not None:
             file.abandon()
             SEGMENTS.labels("given up").inc()
-            self._watcher.broken(file)
         delay = self._backoff.next()
+        if isinstance(error, SyncFailed) and error.kept:
+            # It took some of the file: a new one may begin with the next key picture.
+            delay = 0.0
+        if self._on is not None and self._volumes.should_move(
+            self.camera, self.stream, self._on.name
+        ):
+            # Another disk can take it: from the next key picture on.
+            delay = 0.0
         self._not_before = self._monotonic() + delay
         if str(error) != self.problem:
             log.error(
@@ -295,6 +355,9 @@ class StreamRecorder:
     def tick(self, now_ns: int) -> None:
         """Called about once a second: a start held for sound that never comes goes ahead."""
         try:
+            if not self.sieve.idle:
+                # An event must not wait for a camera that stands still.
+                self._sift((), self.orders)
             if self._held and now_ns - self._held[0].arrival_ns > self._wait_ns + 500_000_000:
                 self._flush_held()
             if self.file is not None:
@@ -305,11 +368,14 @@ class StreamRecorder:
 
     def _check_volume(self) -> None:
         """Raises StorageError where no more may be written; what is written is made whole."""
+        assert self._on is not None
         try:
-            self._volume.check()
+            self._on.check()
         except StorageError:
             self._close_file(None)
             raise
+        if self._volumes.should_move(self.camera, self.stream, self._on.name):
+            self._rotate = True
 
     def give_up(self, error: Exception) -> None:
         """After an error that nobody foresaw: begin anew with another file."""

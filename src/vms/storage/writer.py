@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
+from vms.common.model.media import AccessUnit, Medium
 from vms.storage.inbox import Inbox, Lane
 from vms.storage.metrics import WRITE_SECONDS
 from vms.storage.stream_recorder import StreamRecorder
@@ -18,7 +19,9 @@ log = structlog.get_logger(__name__)
 _TICK_S = 1.0
 _AT_EASE = 50
 """Streams up to which a writer lingers no longer than its setting says."""
-_LONGEST_LINGER_S = 0.04
+_MANY = 75
+"""Streams from which on it lingers longest: several pictures of each in one write."""
+_LONGEST_LINGER_S = 0.2
 _NEVER = 1 << 63
 
 
@@ -33,6 +36,7 @@ class WriterThread:
         self._now_ns = now_ns
         self._recorders: dict[Lane, StreamRecorder] = {}
         self._leaving: set[Lane] = set()
+        self._shedding: set[Lane] = set()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -92,12 +96,9 @@ class WriterThread:
             self._guarded(recorder, recorder.close)
 
     def _pace(self) -> None:
-        """Many streams are gathered longer: fewer switches of threads for the same pictures.
-
-        The wait grows with the fourth power of their number beyond `_AT_EASE`.
-        """
-        many = len(self._recorders) / _AT_EASE
-        self._wait = max(self._linger, min(_LONGEST_LINGER_S, self._linger * many**4))
+        """Many streams are gathered longer: fewer system calls for the same pictures."""
+        many = (len(self._recorders) - _AT_EASE) / (_MANY - _AT_EASE)
+        self._wait = max(self._linger, _LONGEST_LINGER_S * min(1.0, many))
 
     def _serve(self, lane: Lane) -> int:
         """Write what waits in the lane; when the oldest of it came."""
@@ -105,6 +106,10 @@ class WriterThread:
         recorder = self._recorders.get(lane)
         if recorder is None:
             return _NEVER
+        oldest = units[0].arrival_ns if units else _NEVER
+        file = recorder.file
+        if lane in self._shedding or (file is not None and file.full):
+            units = self._shed(lane, recorder, units)
         if units:
             try:
                 recorder.write(units)
@@ -112,10 +117,33 @@ class WriterThread:
                 self._failed(recorder, error)
         if lane in self._leaving:
             self._leaving.discard(lane)
+            self._shedding.discard(lane)
             self._recorders.pop(lane, None)
             self._pace()
             self._guarded(recorder, recorder.close)
-        return units[0].arrival_ns if units else _NEVER
+        return oldest
+
+    def _shed(
+        self, lane: Lane, recorder: StreamRecorder, units: list[AccessUnit]
+    ) -> list[AccessUnit]:
+        """What is left of `units` where the disk does not keep up: from a key picture on,
+        once it does again. The rest is counted; what was written stays decodable."""
+        file = recorder.file
+        full = file is not None and file.full
+        first = len(units)
+        if not full:
+            keys = (place for place, unit in enumerate(units) if _begins_group(unit))
+            first = next(keys, first)
+        if first < len(units):
+            self._shedding.discard(lane)
+        elif lane not in self._shedding:
+            self._shedding.add(lane)
+            log.warning(
+                "the disk does not keep up, groups of pictures shed",
+                camera=recorder.camera, stream=recorder.stream,
+            )  # fmt: skip
+        recorder.lost["disk"] += first
+        return units[first:]
 
     def _tick(self) -> None:
         now = self._now_ns()
@@ -136,3 +164,7 @@ class WriterThread:
             camera=recorder.camera,
             stream=recorder.stream,
         )
+
+
+def _begins_group(unit: AccessUnit) -> bool:
+    return unit.key and unit.parameters.codec.medium is Medium.VIDEO
