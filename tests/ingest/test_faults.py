@@ -31,10 +31,12 @@ async def test_stall_is_noticed_within_five_seconds_and_heals(simulator: Simulat
         state = await rig.status("door", StreamStatus.STALLED, 6)
         assert time.monotonic() - began < 5
         assert "no picture for" in state.reason
+        assert state.fault == "camera"
         assert rig.state("yard").status is StreamStatus.ONLINE
         simulator.faults("door").stall = False
         healed = await rig.status("door", StreamStatus.ONLINE)
         assert healed.run == state.run
+        assert healed.fault == ""
         assert healed.reconnects == 0
 
 
@@ -60,6 +62,7 @@ async def test_wrong_password_is_held_after_three(simulator: Simulator) -> None:
         state = await rig.status("door", StreamStatus.HELD)
         assert "user name or password" in state.reason
         assert "3 times" in state.reason
+        assert state.fault == "settings"
         assert all("hunter2" not in repr(each) for each in rig.states)
         assert state.reconnects == 2
         await asyncio.sleep(0.6)
@@ -209,6 +212,7 @@ async def test_full_camera_says_so(simulator: Simulator) -> None:
     async with ingesting(camera("door", simulator.url("door"))) as rig:
         state = await rig.status("door", StreamStatus.OFFLINE)
         assert "close other viewers" in state.reason
+        assert state.fault == "camera"
 
 
 async def test_camera_without_udp_says_so(simulator: Simulator) -> None:
