@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -129,8 +129,11 @@ class Clip:
         parts += [f"{cell.start}-{cell.end}".encode() for cell in self._cells]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
-    def read(self, volume_of: VolumeOf, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from `start` to `end`, in pieces. Blocking. Raises NotFound, StorageError."""
+    def read(self, volume_of: VolumeOf, start: int, end: int) -> Reading:
+        """The bytes from `start` to `end`. `close` what is given."""
+        return Reading(self._read(volume_of, start, end))
+
+    def _read(self, volume_of: VolumeOf, start: int, end: int) -> Generator[bytes, None, None]:
         if start < len(self._head):
             yield self._head[start:end]
             start = len(self._head)
@@ -167,6 +170,24 @@ class Clip:
         if left < 8:
             raise StorageError(f"the recording {recording.row.path} is not as its index says")
         return data + fmp4.padding(left)
+
+
+class Reading:
+    """Bytes of a clip. Take `next_chunk` until it is None; `close` in any case."""
+
+    def __init__(self, chunks: Generator[bytes, None, None]) -> None:
+        self._chunks = chunks
+        self._lock = Lock()
+
+    def next_chunk(self) -> bytes | None:
+        """Blocking. Raises NotFound, StorageError."""
+        with self._lock:
+            return next(self._chunks, None)
+
+    def close(self) -> None:
+        """Let go of the files. Waits for a `next_chunk` of another thread."""
+        with self._lock:
+            self._chunks.close()
 
 
 def _ticks(time_ns: int) -> int:

@@ -7,6 +7,7 @@ for a bounded number of readers at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -43,6 +44,8 @@ from vms.storage.volume import Volume
 __all__ = ["Answer", "NoFootage", "Playback", "PlaybackBusy", "PlaybackCatalog"]
 
 T = TypeVar("T")
+
+_MOST_ENCODING = 4
 
 Timed = tuple[int, bool, bytes]
 """(nanoseconds from the answer's start, whether it is a key picture, the sample)."""
@@ -181,6 +184,7 @@ class Playback:
         self.catalog = catalog
         self.volume_of = volume_of or _one_volume(root or settings.root)
         self._active = 0
+        self._encoding = 0
         # Its own threads: a disk that stands still takes those of nobody else.
         self._threads = ThreadPoolExecutor(4, "storage-playback")
 
@@ -193,19 +197,26 @@ class Playback:
         return self._active
 
     @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """One of the places for answers. Raises PlaybackBusy."""
+    def admitted(self, encodes: bool = False) -> Iterator[None]:
+        """One of the places for answers; few of them may encode video. Raises PlaybackBusy."""
+        if encodes and self._encoding >= _MOST_ENCODING:
+            raise PlaybackBusy(
+                f"{self._encoding} recordings are being shown through masks, which is the limit; "
+                "try again in a moment"
+            )
         if self._active >= self.settings.playback_responses:
             raise PlaybackBusy(
                 f"{self._active} recordings are being played, which is the limit "
                 "(storage.playback_responses); try again in a moment"
             )
         self._active += 1
+        self._encoding += encodes
         metrics.PLAYBACK_ACTIVE.set(self._active)
         try:
             yield
         finally:
             self._active -= 1
+            self._encoding -= encodes
             metrics.PLAYBACK_ACTIVE.set(self._active)
 
     async def open(
@@ -261,7 +272,12 @@ class Playback:
 
     def release(self, answer: Answer) -> None:
         """Close the answer's files. Not waited for: a slow disk holds no one who left."""
-        self._threads.submit(answer.close)
+        self.in_background(answer.close)
+
+    def in_background(self, work: Callable[[], Any]) -> None:
+        """Run in one of the threads that read recordings, without waiting for it."""
+        with contextlib.suppress(RuntimeError):  # raised once they have been closed
+            self._threads.submit(work)
 
     async def in_thread(self, work: Callable[..., T], *args: Any) -> T:
         """Run in one of the threads that read recordings."""
