@@ -15,7 +15,8 @@ from tests.support.catalog_open import HOUR, SECOND, camera, segment
 from vms.catalog.open import SqlCatalog
 from vms.catalog.port import ALL_CAMERAS, RefreshToken, Role, Session, Standing, User
 from vms.common.errors import Conflict, InvalidIdentifier, NotFound
-from vms.common.model.camera import StreamConfig
+from vms.common.model.camera import Mask, RecordingMode, StreamConfig
+from vms.common.model.schedule import Schedule, Slot
 from vms.common.secret import Secret
 
 ANNA = User("u1", "Anna", Role.VIEWER, "hash", True, 5)
@@ -28,6 +29,24 @@ async def test_a_camera_comes_back_as_it_was_added(catalog: SqlCatalog) -> None:
     assert await catalog.cameras.list() == (camera(),)
     assert await catalog.cameras.exists("front")
     assert not await catalog.cameras.exists("back")
+
+
+async def test_what_a_camera_hides_and_when_it_records_comes_back(catalog: SqlCatalog) -> None:
+    schedule = Schedule(
+        "Europe/Lisbon",
+        (
+            Slot(0, 480, 1080, RecordingMode.CONTINUOUS),
+            Slot(7, 0, 1440, RecordingMode.EVENT),
+        ),
+        ("2026-12-25",),
+    )
+    main = StreamConfig(
+        "main", "rtsp://10.0.0.1/", recording=RecordingMode.SCHEDULE, schedule=schedule,
+        audio=False, pre_roll_s=7.5, post_roll_s=60,
+    )  # fmt: skip
+    masks = (Mask(((0.0, 0.0), (0.5, 0.25), (1.0, 1.0)), "window"),)
+    await catalog.cameras.add(camera(streams=(main,), masks=masks))
+    assert await catalog.cameras.get("front") == camera(streams=(main,), masks=masks)
 
 
 async def test_cameras_are_listed_by_id_with_their_own_streams(catalog: SqlCatalog) -> None:
@@ -127,6 +146,38 @@ async def test_spans_hold_what_overlaps_and_nothing_else(catalog: SqlCatalog) ->
     assert [s.stream for s in await spans("front", None, HOUR, HOUR + 1)] == ["main", "sub"]
     assert await spans("front", "main", 9 * HOUR, 10 * HOUR) == []
     assert await spans("nobody", None, 0, 10 * HOUR) == []
+
+
+async def test_closing_a_segment_writes_its_digest_and_its_clock(catalog: SqlCatalog) -> None:
+    row = replace(segment(closed=False), mode="event", volume="two")
+    await catalog.segments.add(row)
+    closed = replace(row, digest="ab" * 32, clock_offset_ns=-5, clock_drift_ppb=40_000)
+    await catalog.segments.close(closed)
+    assert await catalog.segments.get(row.id) == replace(closed, closed=True)
+
+
+async def test_segments_of_volumes_are_counted_listed_and_moved(catalog: SqlCatalog) -> None:
+    rows = [segment(n, start_ns=n * HOUR) for n in range(4)]
+    await catalog.segments.add_many(rows)
+    await catalog.segments.add(segment(9, "Back", start_ns=9 * HOUR, closed=False))
+    await catalog.segments.move(rows[0].id, "archive", rows[1].path)
+    assert (await catalog.segments.get(rows[0].id)).volume == "archive"
+    assert await catalog.segments.of_volume("main", 2) == rows[1:3]
+    assert await catalog.segments.of_volume("main", 9, before_ns=2 * HOUR) == rows[1:2]
+    assert [(u.camera, u.volume, u.segments, u.size) for u in await catalog.segments.usage()] == [
+        ("Back", "main", 1, 1000),
+        ("front", "archive", 1, 1000),
+        ("front", "main", 3, 3000),
+    ]
+    paths = catalog.segments.known_paths
+    assert await paths("main", "cameras/front/") == {row.path for row in rows[1:]}
+    assert len(await paths("main")) == 4
+    assert await paths("archive", "cameras/f%") == set()
+    assert await paths("main", "cameras/back") == set()
+    with pytest.raises(Conflict):
+        await catalog.segments.move(rows[2].id, "archive", rows[1].path)
+    with pytest.raises(NotFound):
+        await catalog.segments.move("gone", "main", "x")
 
 
 async def test_the_segment_at_a_time_and_the_next_one(catalog: SqlCatalog) -> None:

@@ -43,6 +43,38 @@ async def test_the_migrations_make_the_tables_of_the_code(catalog_url: str) -> N
     await database.close()
 
 
+_OLD = (
+    "INSERT INTO cameras VALUES ('front', 'Front', :yes, '', '')",
+    "INSERT INTO streams VALUES ('front', 'main', 0, 'rtsp://a/', 'tcp', 'continuous')",
+    "INSERT INTO segments VALUES ('s', 'front', 'main', 'r', 'p.mkv', 1, 2, 3, 4, 5, 'h264', 6, 7,"
+    " :yes)",
+)
+
+
+async def test_rows_of_the_version_before_are_kept_there_and_back(catalog_url: str) -> None:
+    database = connect(catalog_url)
+    async with database.write() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(configuration(sync), "0001"))
+        for statement in _OLD:
+            values = {"yes": True} if ":yes" in statement else {}
+            await connection.execute(text(statement), values)
+    await migrate(database)
+    async with database.write() as connection:
+        segments = (await connection.execute(text("SELECT * FROM segments"))).mappings().all()
+        assert [(s["path"], s["size"], s["volume"], s["mode"]) for s in segments] == [
+            ("p.mkv", 3, "main", "continuous")
+        ]
+        streams = (await connection.execute(text("SELECT * FROM streams"))).mappings().all()
+        assert [(s["url"], bool(s["audio"]), s["pre_roll_s"]) for s in streams] == [
+            ("rtsp://a/", True, 5)
+        ]
+        await connection.run_sync(lambda sync: command.downgrade(configuration(sync), "0001"))
+        for table in ("cameras", "streams", "segments"):
+            count = await connection.scalar(text(f"SELECT count(*) FROM {table}"))
+            assert count == 1
+    await database.close()
+
+
 async def test_several_may_open_it_for_the_first_time_at_once(
     catalog_url: str, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vms.catalog import tables as t
 from vms.catalog.database import Database
+from vms.catalog.forms import masks_of, masks_text, schedule_of, schedule_text
 from vms.catalog.seal import Seal
 from vms.common.errors import Conflict, NotFound
 from vms.common.model.camera import Camera, RecordingMode, StreamConfig, Transport, check_id
@@ -87,23 +88,35 @@ class Cameras:
             "enabled": camera.enabled,
             "username": camera.username,
             "password": self._seal.seal(camera.password, _place(camera.id)),
+            "masks": masks_text(camera.masks),
         }
 
     def _camera(self, row: Row[Any], streams: Sequence[Row[Any]]) -> Camera:
         return Camera(
             id=row.id,
             name=row.name,
-            streams=tuple(
-                StreamConfig(s.name, s.url, Transport(s.transport), RecordingMode(s.recording))
-                for s in streams
-            ),
+            streams=tuple(_stream(stream) for stream in streams),
             username=row.username,
             password=self._seal.open(row.password, _place(row.id)),
             enabled=row.enabled,
+            masks=masks_of(row.masks),
         )
 
 
 _Rows = list[Row[Any]]
+
+
+def _stream(row: Row[Any]) -> StreamConfig:
+    return StreamConfig(
+        name=row.name,
+        url=row.url,
+        transport=Transport(row.transport),
+        recording=RecordingMode(row.recording),
+        audio=row.audio,
+        pre_roll_s=row.pre_roll_s,
+        post_roll_s=row.post_roll_s,
+        schedule=schedule_of(row.schedule),
+    )
 
 
 def _exists(camera_id: str) -> Any:
@@ -123,6 +136,10 @@ async def _add_streams(connection: AsyncConnection, camera: Camera) -> None:
                 "url": stream.url,
                 "transport": stream.transport.value,
                 "recording": stream.recording.value,
+                "audio": stream.audio,
+                "pre_roll_s": stream.pre_roll_s,
+                "post_roll_s": stream.post_roll_s,
+                "schedule": schedule_text(stream.schedule),
             }
             for position, stream in enumerate(camera.streams)
         ],

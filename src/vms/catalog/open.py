@@ -7,11 +7,17 @@ from pathlib import Path
 from sqlalchemy import select
 
 from vms.catalog import tables as t
+from vms.catalog.audit import Audit
 from vms.catalog.cameras import Cameras
 from vms.catalog.database import Database, connect, sqlite_path
+from vms.catalog.events import Events
+from vms.catalog.exports import Exports
+from vms.catalog.gaps import Gaps
+from vms.catalog.holds import Holds
 from vms.catalog.keys import Settings
 from vms.catalog.migrate import migrate
 from vms.catalog.people import Grants, Users
+from vms.catalog.retention import Retention
 from vms.catalog.seal import Seal, forget_key, load_key
 from vms.catalog.segments import Segments
 from vms.catalog.sessions import Sessions
@@ -33,6 +39,12 @@ class SqlCatalog:
         self.grants = Grants(database)
         self.sessions = Sessions(database)
         self.settings = Settings(database, seal)
+        self.events = Events(database)
+        self.holds = Holds(database)
+        self.gaps = Gaps(database)
+        self.retention = Retention(database)
+        self.exports = Exports(database)
+        self.audit = Audit(database)
 
     @property
     def place(self) -> str:

@@ -13,6 +13,15 @@ from datetime import date, tzinfo
 from enum import StrEnum
 from typing import Protocol
 
+from vms.catalog.port_evidence import (
+    AuditRepository,
+    CameraUsage,
+    EventRepository,
+    ExportRepository,
+    GapRepository,
+    HoldRepository,
+    RetentionRepository,
+)
 from vms.common.model.camera import Camera
 from vms.common.model.segment import SegmentRow
 from vms.common.secret import Secret
@@ -117,7 +126,8 @@ class SegmentRepository(Protocol):
         ...
 
     async def extend_many(self, segments: Iterable[SegmentRow]) -> None:
-        """Write end_ns, size, frames, key_frames and closed of each, in one transaction.
+        """Write end_ns, size, frames, key_frames, closed, digest and both clock fields of
+        each, in one transaction.
 
         Rows that are not there (removed meanwhile) are passed over.
         """
@@ -149,6 +159,24 @@ class SegmentRepository(Protocol):
 
     async def oldest(self, limit: int, camera: str | None = None) -> list[SegmentRow]:
         """The closed segments that started first, at most `limit`."""
+        ...
+
+    async def of_volume(
+        self, volume: str, limit: int, before_ns: int | None = None
+    ) -> list[SegmentRow]:
+        """The closed segments of a volume that started first, before `before_ns` if given."""
+        ...
+
+    async def usage(self) -> list[CameraUsage]:
+        """What each stream has on each volume; walks all rows."""
+        ...
+
+    async def move(self, segment_id: str, volume: str, path: str) -> None:
+        """The file lies on another volume now. Raises Conflict where one is there already."""
+        ...
+
+    async def known_paths(self, volume: str, prefix: str = "") -> set[str]:
+        """The paths of the volume that begin with `prefix`."""
         ...
 
     async def days(
@@ -254,6 +282,24 @@ class Catalog(Protocol):
 
     @property
     def settings(self) -> SettingRepository: ...
+
+    @property
+    def events(self) -> EventRepository: ...
+
+    @property
+    def holds(self) -> HoldRepository: ...
+
+    @property
+    def gaps(self) -> GapRepository: ...
+
+    @property
+    def retention(self) -> RetentionRepository: ...
+
+    @property
+    def exports(self) -> ExportRepository: ...
+
+    @property
+    def audit(self) -> AuditRepository: ...
 
     async def check(self) -> None:
         """Read one row; raises CatalogError where the database does not answer."""

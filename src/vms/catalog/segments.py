@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from vms.catalog import tables as t
 from vms.catalog.database import Database
 from vms.catalog.port import SegmentTotals
+from vms.catalog.port_evidence import CameraUsage
 from vms.common.errors import Conflict, NotFound
 from vms.common.model.media import Codec
 from vms.common.model.segment import MAX_SEGMENT_NS, SegmentRow
@@ -20,16 +21,22 @@ from vms.common.model.segment import MAX_SEGMENT_NS, SegmentRow
 _S = t.segments.c
 _BATCH = 500
 
+_GROWING = (
+    "end_ns",
+    "size",
+    "frames",
+    "key_frames",
+    "closed",
+    "digest",
+    "clock_offset_ns",
+    "clock_drift_ppb",
+)
+"""What changes while a file is written, and when it is closed."""
+
 _EXTEND = (
     update(t.segments)
     .where(_S.id == bindparam("row_id"))
-    .values(
-        end_ns=bindparam("end_ns"),
-        size=bindparam("size"),
-        frames=bindparam("frames"),
-        key_frames=bindparam("key_frames"),
-        closed=bindparam("closed"),
-    )
+    .values({name: bindparam(name) for name in _GROWING})
 )
 
 
@@ -64,14 +71,7 @@ class Segments:
     async def extend_many(self, segments: Iterable[SegmentRow]) -> None:
         # In order of id, so that two writers of PostgreSQL never wait for each other.
         rows = [
-            {
-                "row_id": segment.id,
-                "end_ns": segment.end_ns,
-                "size": segment.size,
-                "frames": segment.frames,
-                "key_frames": segment.key_frames,
-                "closed": segment.closed,
-            }
+            {"row_id": segment.id} | {name: getattr(segment, name) for name in _GROWING}
             for segment in sorted(segments, key=lambda segment: segment.id)
         ]
         if not rows:
@@ -122,6 +122,51 @@ class Segments:
     async def oldest(self, limit: int, camera: str | None = None) -> list[SegmentRow]:
         query = select(t.segments).where(_S.closed.is_(True)).order_by(_S.start_ns).limit(limit)
         return await self._all(query if camera is None else query.where(_S.camera == camera))
+
+    async def of_volume(
+        self, volume: str, limit: int, before_ns: int | None = None
+    ) -> list[SegmentRow]:
+        query = select(t.segments).where(_S.volume == volume, _S.closed.is_(True))
+        if before_ns is not None:
+            query = query.where(_S.start_ns < before_ns)
+        return await self._all(query.order_by(_S.start_ns).limit(limit))
+
+    async def known_paths(self, volume: str, prefix: str = "") -> set[str]:
+        query = select(_S.path).where(_S.volume == volume)
+        if self._database.dialect == "sqlite":
+            # Its LIKE takes no heed of case, and no index.
+            query = query.where(_S.path >= prefix, _S.path < prefix + "\U0010ffff")
+        else:
+            query = query.where(_S.path.startswith(prefix, autoescape=True))
+        async with self._database.read() as connection:
+            return set(await connection.scalars(query))
+
+    async def move(self, segment_id: str, volume: str, path: str) -> None:
+        async with self._database.write() as connection:
+            try:
+                moved = await connection.execute(
+                    update(t.segments).where(_S.id == segment_id).values(volume=volume, path=path)
+                )
+            except IntegrityError as error:
+                raise Conflict(f"volume {volume!r} has a segment {path!r} already") from error
+            if moved.rowcount == 0:
+                raise _missing(segment_id)
+
+    async def usage(self) -> list[CameraUsage]:
+        key = (_S.camera, _S.stream, _S.volume)
+        query = (
+            select(
+                *key, func.count(), func.sum(_S.size), func.min(_S.start_ns), func.max(_S.end_ns)
+            )
+            .group_by(*key)
+            .order_by(*key)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [
+            CameraUsage(camera, stream, volume, count, int(size), oldest, newest)
+            for camera, stream, volume, count, size, oldest, newest in rows
+        ]
 
     async def days(
         self, camera: str, stream: str | None, start_ns: int, end_ns: int, zone: tzinfo

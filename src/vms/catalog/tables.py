@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -18,6 +19,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
+    true,
 )
 
 metadata = MetaData(
@@ -38,6 +41,7 @@ cameras = Table(
     Column("enabled", Boolean, nullable=False),
     Column("username", Text, nullable=False),
     Column("password", Text, nullable=False, comment="sealed"),
+    Column("masks", Text, nullable=False, server_default="", comment="JSON"),
 )
 
 streams = Table(
@@ -49,6 +53,10 @@ streams = Table(
     Column("url", Text, nullable=False),
     Column("transport", String(16), nullable=False),
     Column("recording", String(16), nullable=False),
+    Column("audio", Boolean, nullable=False, server_default=true()),
+    Column("pre_roll_s", Double, nullable=False, server_default="5"),
+    Column("post_roll_s", Double, nullable=False, server_default="10"),
+    Column("schedule", Text, nullable=False, server_default="", comment="JSON"),
 )
 
 # No foreign key to cameras: what was recorded outlives the camera's row.
@@ -69,7 +77,12 @@ segments = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("closed", Boolean, nullable=False),
-    UniqueConstraint("path"),
+    Column("volume", String(40), nullable=False, server_default="main"),
+    Column("digest", String(64), nullable=False, server_default=""),
+    Column("clock_offset_ns", BigInteger, nullable=True),
+    Column("clock_drift_ppb", BigInteger, nullable=True),
+    Column("mode", String(16), nullable=False, server_default="continuous"),
+    UniqueConstraint("volume", "path"),
 )
 
 # None of them holds a column that grows with an open segment, so that extending one
@@ -77,6 +90,7 @@ segments = Table(
 Index(None, segments.c.camera, segments.c.stream, segments.c.start_ns)
 Index(None, segments.c.camera, segments.c.start_ns)
 Index(None, segments.c.start_ns)
+Index(None, segments.c.volume, segments.c.start_ns)
 Index(
     "ix_segments_open",
     segments.c.id,
@@ -143,3 +157,128 @@ settings = Table(
     Column("key", String(80), primary_key=True),
     Column("value", Text, nullable=False, comment="sealed"),
 )
+
+LONG_NS = 3600 * 1_000_000_000
+"""Spans that last longer are in an index of their own, so that a search for what reaches into
+a span need look no further back than this in the other one."""
+
+# No foreign keys to cameras here either: what happened outlives the camera's row.
+events = Table(
+    "events",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("camera", String(40), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("start_ns", BigInteger, nullable=False),
+    Column("end_ns", BigInteger, nullable=True),
+    Column("source", String(40), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("score", Double, nullable=True),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("camera", String(40), nullable=False),
+    Column("stream", String(40), nullable=False),
+    Column("start_ns", BigInteger, nullable=False),
+    Column("end_ns", BigInteger, nullable=True),
+    Column("cause", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+for _spans in (events, gaps):
+    _long = text(f"end_ns IS NULL OR end_ns - start_ns > {LONG_NS}")
+    _open = _spans.c.end_ns.is_(None)
+    Index(None, _spans.c.camera, _spans.c.start_ns)
+    Index(
+        f"ix_{_spans.name}_long",
+        _spans.c.camera,
+        _spans.c.start_ns,
+        sqlite_where=_long,
+        postgresql_where=_long,
+    )
+    Index(f"ix_{_spans.name}_open", _spans.c.camera, sqlite_where=_open, postgresql_where=_open)
+
+# One column for each cause, so that increments of several processes add up in one statement.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("camera", String(40), primary_key=True),
+    Column("stream", String(40), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("expected_ns", BigInteger, nullable=False),
+    Column("missed_ns", BigInteger, nullable=False),
+    Column("by_camera_ns", BigInteger, nullable=False),
+    Column("by_network_ns", BigInteger, nullable=False),
+    Column("by_disk_ns", BigInteger, nullable=False),
+    Column("by_process_ns", BigInteger, nullable=False),
+    Column("by_settings_ns", BigInteger, nullable=False),
+)
+Index(None, ledger.c.day)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("camera", String(40), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("start_ns", BigInteger, nullable=False),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("owner_id", String(40), nullable=False),
+    Column("owner_name", Text, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("until_ns", BigInteger, nullable=True),
+    Column("released_ns", BigInteger, nullable=True),
+    Column("released_by", Text, nullable=False),
+)
+Index(None, holds.c.camera, holds.c.start_ns)
+
+retention_rules = Table(
+    "retention_rules",
+    metadata,
+    Column("camera", String(40), primary_key=True, comment="id, or * for the default"),
+    Column("days", Double, nullable=True),
+    Column("max_bytes", BigInteger, nullable=True),
+    Column("share", Double, nullable=True),
+    Column("event_days", Text, nullable=False, comment="JSON"),
+)
+
+exports = Table(
+    "exports",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("owner_id", String(40), nullable=False),
+    Column("owner_name", Text, nullable=False),
+    Column("created_ns", BigInteger, nullable=False, index=True),
+    Column("state", String(16), nullable=False),
+    Column("spec", Text, nullable=False, comment="JSON"),
+    Column("progress", Double, nullable=False),
+    Column("result", Text, nullable=False, comment="JSON"),
+    Column("error", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=True),
+)
+
+# Triggers of the migration refuse every UPDATE and DELETE.
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("user_id", String(40), nullable=False),
+    Column("user_name", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("camera", String(40), nullable=False),
+    Column("start_ns", BigInteger, nullable=True),
+    Column("end_ns", BigInteger, nullable=True),
+    Column("detail", Text, nullable=False, comment="JSON"),
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+)
+Index("ix_audit_camera_seq", audit.c.camera, audit.c.seq)
+Index("ix_audit_user_id_seq", audit.c.user_id, audit.c.seq)
+Index("ix_audit_action_seq", audit.c.action, audit.c.seq)
