@@ -4,7 +4,7 @@ The media is written as it comes, each track's samples in decoding order and in 
 `moov` says where everything lies and when it is shown. An edit list gives the part that is
 shown, so that a file may begin between two key pictures: what lies ahead of its start is
 decoded and not shown. G.711 stands as `alaw` and `ulaw` (QuickTime File Format), one byte a
-sample: players show it, browsers do not.
+sample of each channel: players show it, browsers do not.
 
 Memory: some 24 bytes a sample while the file is written.
 """
@@ -22,18 +22,13 @@ from numpy.typing import NDArray
 
 from vms.common.errors import ParseError
 from vms.common.model.media import Codec, CodecParameters, Medium
-from vms.format.fmp4 import PLAYABLE, Track, box, full, media_boxes, sample_entry, track_header
+from vms.format.fmp4 import Track, box, full, media_boxes, sample_entry, track_header
 
 MOVIE_SCALE = 90_000
 _EPOCH_1904_S = 2_082_844_800
-_G711 = {Codec.PCMA: b"alaw", Codec.PCMU: b"ulaw"}
+_G711 = frozenset({Codec.PCMA, Codec.PCMU})
 
 Counts = NDArray[np.int64]
-
-
-def has_place(track: CodecParameters) -> bool:
-    """Whether the track can stand in an MP4 here."""
-    return track.codec in PLAYABLE or track.codec in _G711
 
 
 def is_g711(track: Track) -> bool:
@@ -114,7 +109,7 @@ def _trak(number: int, table: Table, from_ns: int, lasts: int) -> bytes:
     first = int(decoded[0]) if len(decoded) else 0
     whole = int(durations.sum()) if len(decoded) else table.count
     parts = [
-        full(b"stsd", 0, 0, struct.pack(">I", 1), _entry(table.track)),
+        full(b"stsd", 0, 0, struct.pack(">I", 1), sample_entry(table.track)),
         _stts(durations) if len(decoded) else _runs(b"stts", [(table.count, 1)]),
     ]
     if delay or (len(offsets) and offsets.any()):
@@ -188,7 +183,8 @@ def _stsc(table: Table) -> bytes:
 
 def _stsz(table: Table) -> bytes:
     if is_g711(table.track):
-        return full(b"stsz", 0, 0, struct.pack(">II", 1, table.count))
+        channels = table.track.channels if isinstance(table.track, CodecParameters) else 1
+        return full(b"stsz", 0, 0, struct.pack(">II", channels or 1, table.count))
     sizes = np.frombuffer(table.sizes, np.uint32).astype(">u4").tobytes()
     return full(b"stsz", 0, 0, struct.pack(">II", 0, len(table.sizes)), sizes)
 
@@ -196,11 +192,3 @@ def _stsz(table: Table) -> bytes:
 def _co64(table: Table) -> bytes:
     offsets = np.frombuffer(table.chunk_offsets, np.uint64).astype(">u8").tobytes()
     return full(b"co64", 0, 0, struct.pack(">I", len(table.chunk_offsets)), offsets)
-
-
-def _entry(track: Track) -> bytes:
-    if isinstance(track, CodecParameters) and track.codec in _G711:
-        channels, rate = track.channels or 1, track.clock_rate
-        head = struct.pack(">6xH8xHHHHI", 1, channels, 16, 0, 0, rate << 16)
-        return box(_G711[track.codec], head)
-    return sample_entry(track)

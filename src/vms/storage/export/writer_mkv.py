@@ -1,0 +1,109 @@
+"""A cut of a recording whose groups of pictures are the recording's very bytes.
+
+Only the head and the cues are made anew. Times in the file go on counting from the zero of
+the recording, since they stand in the bytes that are kept.
+"""
+
+from __future__ import annotations
+
+import os
+
+from vms.common.errors import StorageError
+from vms.format import index as indexes
+from vms.format.mkv import MkvWriter, cluster_size_patch
+from vms.format.mkv_reader import Header, MkvReader
+from vms.storage.export.case import Slot
+from vms.storage.export.pieces import Piece
+from vms.storage.export.planner import FilePlan, groups_of
+from vms.storage.footage import VolumeOf
+from vms.storage.recording import Recording
+from vms.storage.volume import Volume
+
+_CHUNK = 1 << 20
+
+
+def write_mkv(plan: FilePlan, volume_of: VolumeOf, slot: Slot, title: str) -> list[Piece]:
+    """Write it; its pieces, one for each group. Raises NotFound, StorageError, OSError."""
+    (part,) = plan.parts
+    volume = volume_of(part.row)
+    with Recording(volume, part.row) as recording:
+        groups, header = groups_of(recording, part), recording.index.header
+        ends = [*(group.wall_ns for group in groups[1:]), plan.end_ns]
+        tracks = recording.tracks
+        if sorted(tracks) != list(range(1, len(tracks) + 1)):
+            raise StorageError(f"the recording {part.row.path} has tracks that are not ours")
+        writer = MkvWriter(
+            [tracks[number] for number in sorted(tracks)],
+            recording.header.date_ns or header.start_ns,
+            title,
+            indexes.tags(header),
+        )
+        slot.write(writer.head)
+        pieces, points = [Piece(0, slot.position)], []
+        with _opened(volume, part.row.path) as source:
+            for number, (group, ends_ns) in enumerate(zip(groups, ends, strict=True), part.first):
+                at = slot.position
+                _copy(source, group.offset, group.size, slot, part.row.path)
+                points.append((group.media_ms, at))
+                pieces.append(
+                    Piece(at, group.size, group.wall_ns // 10**6, -(-ends_ns // 10**6), number)
+                )
+            _give_sizes(source, groups[-1], recording.header, slot)
+        duration_ms = groups[-1].media_ms + (plan.end_ns - groups[-1].wall_ns) // 10**6
+    cues_at = slot.position
+    tail, patches = writer.layout.closing(cues_at, points, duration_ms)
+    slot.write(tail)
+    for offset, data in patches:
+        slot.patch(offset, data)
+    if tail:
+        pieces.append(Piece(cues_at, len(tail)))
+    return pieces
+
+
+class _Source:
+    def __init__(self, volume: Volume, path: str) -> None:
+        try:
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+            self.descriptor = os.open(volume.path(path), flags)
+        except OSError as error:
+            raise volume.error(f"cannot read {path}", error) from error
+
+    def __enter__(self) -> int:
+        return self.descriptor
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+
+
+_opened = _Source
+
+
+def _copy(source: int, at: int, count: int, slot: Slot, path: str) -> None:
+    end = at + count
+    while at < end:
+        data = os.pread(source, min(_CHUNK, end - at), at)
+        if not data:
+            raise StorageError(f"the recording {path} ends early, at {at}")
+        slot.write(data)
+        at += len(data)
+
+
+def _give_sizes(source: int, group: indexes.Group, header: Header, slot: Slot) -> None:
+    """The last cluster of a file that grows may have no size yet: behind it come cues here.
+
+    A group's hash takes each cluster's size as unknown, so that this changes no hash.
+    """
+    reader = MkvReader(group.offset, header)
+    at, end = group.offset, group.offset + group.size
+    while at < end:
+        data = os.pread(source, min(_CHUNK, end - at), at)
+        if not data:
+            return
+        reader.feed(data)
+        at += len(data)
+    moved = slot.position - end
+    unsized = list(reader.unsized)
+    if reader.open_cluster and reader.cluster is not None:
+        unsized.append((reader.cluster, end))
+    for cluster, cluster_end in unsized:
+        slot.patch(*cluster_size_patch(cluster + moved, cluster_end + moved))
