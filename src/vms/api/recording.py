@@ -81,7 +81,7 @@ class RecordingWatch:
         waiting = {
             (str(one["camera"]), str(one["stream"])): one
             for one in body.get("streams", ())
-            if not one["recording"]
+            if not one["recording"] and one.get("expected", True)
         }
         self._since = {key: self._since.get(key, now) for key in waiting}
         return {

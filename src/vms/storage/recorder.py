@@ -1,15 +1,14 @@
-"""Records every stream that is set to be recorded. Event loop side.
+"""Records every stream as its mode wants it. Event loop side.
 
-Subscribes to the media of each such stream, hands what comes to the writing threads, and
-keeps the catalog's rows in step. Follows the cameras as they are added and changed.
+Subscribes to the media of each stream that is to be recorded now or soon, hands what
+comes to the writing threads, tells them what to write (`Orders`), keeps the catalog's rows
+in step, and accounts for what was missed. Follows the cameras, the calendar and the events.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -18,85 +17,56 @@ from vms.bus.port import Bus, Delivery, Subscription
 from vms.common.clock import Clock
 from vms.common.errors import CatalogError
 from vms.common.lifecycle import stop_task
-from vms.common.model.camera import Camera, RecordingMode, StreamState
+from vms.common.model.camera import Camera, RecordingMode, StreamConfig, StreamState
 from vms.common.model.media import Codec, Medium
 from vms.common.model.messages import ConfigChanged
 from vms.common.model.segment import SegmentRow
 from vms.storage import metrics
 from vms.storage.inbox import Lane
-from vms.storage.rows import RowKeeper, SegmentRows
-from vms.storage.segment_file import SegmentFile
+from vms.storage.ledger import Ledger
+from vms.storage.modes import Standing, standing
+from vms.storage.recorder_ports import RecorderCatalog, RecordingState
+from vms.storage.rows import RowKeeper
+from vms.storage.segment_sync import FileSync
 from vms.storage.settings import StorageSettings
+from vms.storage.sieve import Budget
+from vms.storage.sight import Entry, Heard
 from vms.storage.stream_recorder import Expected, StreamRecorder, Watcher
+from vms.storage.syncer import Syncers
+from vms.storage.triggers import TriggerDesk
 from vms.storage.volume import Volume
+from vms.storage.volumes import Volumes
 from vms.storage.writer import WriterThread
+
+__all__ = ["Recorder", "RecorderCatalog", "RecordingState"]
 
 log = structlog.get_logger(__name__)
 
 _RELOAD_EVERY_S = 60.0
-_COUNT_EVERY_S = 2.0
-_STOP_THREADS_S = 2.5
+_TICK_S = 1.0
+_KEEP_EVERY_S = 1.0
+_STOP_THREADS_S = 1.5
+_STOP_SYNCERS_S = 1.0
 _STOP_ROWS_S = 1.0
 
 Key = tuple[str, str]
 """Camera and stream."""
 
 
-class CameraRows(Protocol):
-    async def list(self) -> tuple[Camera, ...]: ...
-
-
-class RecorderCatalog(Protocol):
-    """What the recorder needs of the catalog."""
-
-    @property
-    def cameras(self) -> CameraRows: ...
-
-    @property
-    def segments(self) -> SegmentRows: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingState:
-    """Whether a stream is being recorded now, and if not, why, as a sentence.
-
-    `problem` is what the disk or the stream's bytes refuse; `reason` may also be but a wait.
-    """
-
-    camera: str
-    stream: str
-    recording: bool
-    reason: str
-    problem: str
-    segment: str
-    written_units: int
-    written_bytes: int
-    lost_units: int
-
-
-@dataclass(slots=True)
-class _Entry:
-    lane: Lane
-    recorder: StreamRecorder
-    thread: WriterThread
-    subscription: Subscription | None = None
-    counted: dict[str, int] = field(default_factory=dict)
-
-
 class _Postman(Watcher):
-    """Carries news of files from a writing thread to the event loop."""
+    """Carries news of files from a syncing thread to the event loop."""
 
     def __init__(self, recorder: Recorder, loop: asyncio.AbstractEventLoop) -> None:
         self._recorder = recorder
         self._loop = loop
 
-    def opened(self, file: SegmentFile) -> None:
+    def opened(self, file: FileSync) -> None:
         self._loop.call_soon_threadsafe(self._recorder.rows.opened, file.row())
 
     def closed(self, row: SegmentRow) -> None:
         self._loop.call_soon_threadsafe(self._recorder.rows.closed, row)
 
-    def broken(self, file: SegmentFile) -> None:
+    def broken(self, file: FileSync) -> None:
         self._loop.call_soon_threadsafe(self._recorder.broken.append, file.row())
 
 
@@ -107,23 +77,33 @@ class Recorder:
         self,
         bus: Bus,
         catalog: RecorderCatalog,
-        volume: Volume,
+        volumes: Volumes | Volume,
         settings: StorageSettings,
         clock: Clock,
     ) -> None:
         self._bus = bus
         self._catalog = catalog
-        self._volume = volume
+        self._volumes = Volumes([volumes]) if isinstance(volumes, Volume) else volumes
         self._settings = settings
         self._clock = clock
-        self._entries: dict[Key, _Entry] = {}
+        self._configured: dict[Key, StreamConfig] = {}
+        self._standing: dict[Key, Standing] = {}
+        self._entries: dict[Key, Entry] = {}
+        self._heard: dict[Key, Heard] = {}
         self._threads: list[WriterThread] = []
+        self.syncers = Syncers(settings.sync_seconds, settings.unsynced_bytes, self._trouble)
+        self._budgets: dict[WriterThread, Budget] = {}
         self._subscriptions: list[Subscription] = []
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._resumed = False
+        self.on_trouble: Callable[[str, str], None] = lambda _volume, _text: None
+        """Called on a syncing thread with a volume's name and why it lost what was written."""
         self.broken: list[SegmentRow] = []
         """Rows of files that the disk refused to take more of; to be mended."""
         self.rows = RowKeeper(catalog.segments, bus, clock, settings.extend_seconds, self._growing)
+        self.events = TriggerDesk(catalog.events, clock, self._news)
+        self.ledger = Ledger(catalog, clock)
 
     async def start(self) -> None:
         """Begin to record. Raises BusError; a catalog that is away is asked again later."""
@@ -138,15 +118,18 @@ class Recorder:
             )
             thread.start()
             self._threads.append(thread)
+            self._budgets[thread] = Budget(settings.total_pre_roll_bytes // settings.writer_threads)
         self._subscriptions = [
             await self._bus.subscribe(subjects.STATE_ALL, self._take_state),
             await self._bus.subscribe(subjects.CONFIG_ALL, self._take_notice),
+            await self._bus.subscribe(subjects.EVENTS_ALL, self.events.sink),
         ]
         await self._reload()
         self._tasks = [
             asyncio.create_task(self._follow_cameras(), name="storage-cameras"),
-            asyncio.create_task(self._count(), name="storage-count"),
+            asyncio.create_task(self._tick(), name="storage-tick"),
             asyncio.create_task(self.rows.run(), name="storage-rows"),
+            asyncio.create_task(self._keep(), name="storage-ledger"),
         ]
 
     async def stop(self) -> None:
@@ -161,6 +144,9 @@ class Recorder:
         joined = await asyncio.gather(
             *(asyncio.to_thread(thread.join, _STOP_THREADS_S) for thread in self._threads)
         )
+        held = await asyncio.to_thread(self.syncers.stop, _STOP_SYNCERS_S)
+        if held:
+            log.error("volumes do not sync; files are mended at the next start", volumes=held)
         for task in self._tasks:
             await stop_task(task)
         if not all(joined):
@@ -168,34 +154,44 @@ class Recorder:
         # Lets what the threads posted last come in.
         await asyncio.sleep(0)
         self._count_once()
+        self._account(final=True)
         for key in self._entries:
             metrics.RECORDING.labels(*key).set(0)
         try:
             async with asyncio.timeout(_STOP_ROWS_S):
                 await self.rows.flush()
+                await self.events.flush()
+                if self._resumed:
+                    await self.ledger.flush(final=True)
         except TimeoutError:
             log.error("the catalog does not answer; rows are mended at the next start")
 
     def states(self) -> list[RecordingState]:
         """How recording stands, for people and for health checks."""
-        listed = []
-        for (camera, stream), entry in sorted(self._entries.items()):
-            recorder, file = entry.recorder, entry.recorder.file
-            reason = recorder.problem or ("" if file else "waiting for a key picture")
-            lost = entry.lane.lost + entry.lane.missed + sum(recorder.lost.values())
-            listed.append(
-                RecordingState(
-                    camera, stream, file is not None, reason, recorder.problem,
-                    file.path if file else "", recorder.written_units,
-                    recorder.written_bytes, lost,
-                )
-            )  # fmt: skip
-        return listed
+        return [self._state(*item) for item in sorted(self._standing.items())]
+
+    def _state(self, key: Key, standing: Standing) -> RecordingState:
+        entry = self._entries.get(key)
+        mode, expected = standing.mode.value, standing.expected
+        if entry is None:
+            return RecordingState(*key, False, standing.note, "", "", 0, 0, 0, mode, expected)
+        recorder, file = entry.recorder, entry.recorder.file
+        waiting = "" if file else "waiting for a key picture"
+        reason = recorder.problem or standing.note or waiting
+        lost = entry.lane.lost + entry.lane.missed + sum(recorder.lost.values())
+        return RecordingState(
+            *key, file is not None, reason, recorder.problem, file.path if file else "",
+            recorder.written_units, recorder.written_bytes, lost, mode, expected,
+        )  # fmt: skip
+
+    def _trouble(self, volume: Volume, text: str) -> None:
+        """A syncing thread tells of a volume that did not keep what was written to it."""
+        self.on_trouble(volume.name, text)
 
     def _growing(self) -> Iterable[SegmentRow]:
         for entry in self._entries.values():
             file = entry.recorder.file
-            if file is not None:
+            if file is not None and file.sync.durable is not None:
                 yield file.row()
 
     def _take_notice(self, delivery: Delivery) -> None:
@@ -204,20 +200,30 @@ class Recorder:
 
     def _take_state(self, delivery: Delivery) -> None:
         state = delivery.message
-        if not isinstance(state, StreamState) or not state.tracks:
+        if not isinstance(state, StreamState):
             return
-        entry = self._entries.get((state.camera, state.stream))
-        if entry is None:
+        key = (state.camera, state.stream)
+        heard = self._heard.get(key)
+        if heard is not None:
+            heard.take(state, self._clock.monotonic_ns())
+        entry = self._entries.get(key)
+        if entry is None or not state.tracks:
             return
         expected = entry.recorder.expected
         if expected is None or expected.run != state.run or len(state.tracks) != expected.tracks:
             audio = any(_is_audio(track.codec) for track in state.tracks)
             entry.recorder.expected = Expected(state.run, audio, len(state.tracks))
 
+    def _news(self, camera: str) -> None:
+        """Events of the camera began or ended: its recorders must know at once."""
+        for key in self._configured:
+            if key[0] == camera:
+                self._order(key)
+
     async def _follow_cameras(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(_RELOAD_EVERY_S if self._entries else 5.0):
+                async with asyncio.timeout(_RELOAD_EVERY_S if self._resumed else 5.0):
                     await self._changed.wait()
             except TimeoutError:
                 pass
@@ -231,13 +237,61 @@ class Recorder:
         except CatalogError as error:
             log.error("cameras cannot be read, recording goes on as it was", error=str(error))
             return
+        if not self._resumed:
+            await self._resume(cameras)
+        self._configure(cameras)
+        await self._apply()
+
+    async def _resume(self, cameras: Sequence[Camera]) -> None:
+        """Account for the time before this process; recording does not wait for it."""
+        try:
+            await self.ledger.resume(cameras)
+            await self.events.close_left_open(self.ledger.died_ns)
+        except CatalogError as error:
+            log.error("gaps cannot be read, trying again", error=str(error))
+            return
+        self._resumed = True
+        self.rows.heard = self.ledger.mended
+
+    def _configure(self, cameras: Sequence[Camera]) -> None:
         wanted = {
-            (camera.id, stream.name)
+            (camera.id, stream.name): stream
             for camera in cameras
             if camera.enabled
             for stream in camera.streams
             if stream.recording is not RecordingMode.OFF
         }
+        now, mono = self._clock.now_ns(), self._clock.monotonic_ns()
+        for key in self._configured.keys() - wanted.keys():
+            self._standing.pop(key, None)
+            self._heard.pop(key, None)
+            self.ledger.leave(key, now)
+        for key in wanted.keys() - self._configured.keys():
+            self._heard[key] = Heard(mono)
+        self._configured = wanted
+
+    def _order(self, key: Key) -> None:
+        """Have the stream's recorder do what is to be done now, where one is at work."""
+        now = self._clock.now_ns()
+        found = standing(key[0], self._configured[key], self.events, now)
+        before = self._standing.get(key)
+        self._standing[key] = found
+        if self._resumed:
+            self.ledger.of(key).expect(now, found.expected)
+        entry = self._entries.get(key)
+        if entry is not None and found.orders is not None and entry.recorder.orders != found.orders:
+            entry.recorder.orders = found.orders
+        if before is not None and before.note != found.note:
+            log.info(
+                "recording changes", camera=key[0], stream=key[1], mode=found.mode.value,
+                note=found.note,
+            )  # fmt: skip
+
+    async def _apply(self) -> None:
+        """Listen to the streams that are to be recorded, now or soon, and to no other."""
+        for key in sorted(self._configured):
+            self._order(key)
+        wanted = {key for key, found in self._standing.items() if found.orders is not None}
         for key in self._entries.keys() - wanted:
             await self._end(key)
         for key in sorted(wanted - self._entries.keys()):
@@ -247,9 +301,19 @@ class Recorder:
         settings = self._settings
         thread = min(self._threads, key=lambda thread: thread.load)
         lane = Lane(thread.inbox, settings.queue_bytes, settings.queue_units)
-        recorder = StreamRecorder(*key, self._volume, settings, self._postman)
+        recorder = StreamRecorder(
+            *key,
+            self._volumes,
+            settings,
+            self._postman,
+            budget=self._budgets[thread],
+            syncers=self.syncers,
+        )
+        orders = self._standing[key].orders
+        if orders is not None:
+            recorder.orders = orders
         thread.add(lane, recorder)
-        entry = self._entries[key] = _Entry(lane, recorder, thread)
+        entry = self._entries[key] = Entry(lane, recorder, thread)
         metrics.RECORDING.labels(*key).set(0)
         entry.subscription = await self._bus.subscribe(subjects.media(*key), lane.sink)
 
@@ -258,41 +322,49 @@ class Recorder:
         if entry.subscription is not None:
             await entry.subscription.close()
         entry.thread.remove(entry.lane)
-        metrics.forget(*key)
+        if key not in self._configured:
+            metrics.forget(*key)
 
-    async def _count(self) -> None:
+    async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(_COUNT_EVERY_S)
-            self._count_once()
+            await self._clock.sleep(_TICK_S)
+            try:
+                self.events.tick()
+                await self._apply()
+                self._count_once()
+                self._account()
+            except Exception:
+                # One stream's unforeseen trouble must not end what all the others live by.
+                log.exception("accounting for recordings failed")
+
+    async def _keep(self) -> None:
+        """Write what the desk and the ledger know; apart, since a catalog may be slow."""
+        while True:
+            await self._clock.sleep(_KEEP_EVERY_S)
+            await self.events.flush()
+            if self._resumed:
+                await self.ledger.flush()
+
+    def _account(self, final: bool = False) -> None:
+        """Tell the ledger what is in files and what is in the way."""
+        if not self._resumed:
+            return
+        now, mono = self._clock.now_ns(), self._clock.monotonic_ns()
+        for key in self._configured:
+            entry, heard, account = self._entries.get(key), self._heard[key], self.ledger.of(key)
+            if entry is None:
+                account.advance(now)
+                continue
+            trouble = entry.trouble(now) or heard.trouble(mono)
+            if trouble is not None:
+                account.trouble(now, *trouble)
+            cover = entry.recorder.cover
+            account.limit_ns = cover.limit_ns
+            account.advance(now if final else entry.horizon_ns(now), cover.take())
 
     def _count_once(self) -> None:
         for key, entry in self._entries.items():
-            self._count_entry(key, entry)
-
-    def _count_entry(self, key: Key, entry: _Entry) -> None:
-        """Carry the plain numbers of the hot path over to the metrics."""
-        recorder, lane = entry.recorder, entry.lane
-        now = {
-            "units": recorder.written_units, "bytes": recorder.written_bytes,
-            "queue": lane.lost, "bus": lane.missed, **recorder.lost,
-        }  # fmt: skip
-        for name, value in now.items():
-            grown = value - entry.counted.get(name, 0)
-            if not grown:
-                continue
-            if name == "units":
-                metrics.WRITTEN_UNITS.labels(*key).inc(grown)
-            elif name == "bytes":
-                metrics.WRITTEN_BYTES.labels(*key).inc(grown)
-            else:
-                metrics.LOST_UNITS.labels(*key, name).inc(grown)
-        if now["queue"] > entry.counted.get("queue", 0):
-            log.warning(
-                "disk too slow, groups of pictures shed", camera=key[0], stream=key[1],
-                units=now["queue"] - entry.counted.get("queue", 0),
-            )  # fmt: skip
-        entry.counted = now
-        metrics.RECORDING.labels(*key).set(1 if recorder.file is not None else 0)
+            entry.count(key)
 
 
 def _is_audio(codec: str) -> bool:

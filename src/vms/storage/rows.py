@@ -64,6 +64,8 @@ class RowKeeper:
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
         self._problem = ""
+        self.heard: Callable[[SegmentRow], None] = lambda _: None
+        """Hears of each file that was closed, or mended."""
 
     def opened(self, row: SegmentRow) -> None:
         self._new[row.id] = row
@@ -72,6 +74,7 @@ class RowKeeper:
     def closed(self, row: SegmentRow) -> None:
         self._ended[row.id] = row
         self._wake.set()
+        self.heard(row)
 
     async def run(self) -> None:
         """Until cancelled; `flush` once more after that."""
