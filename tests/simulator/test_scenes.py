@@ -17,10 +17,10 @@ from vms.common.errors import ConfigError
 from vms.common.model.media import Codec
 from vms.common.stamp import Stamp, read_stamp
 from vms.format.annexb import to_annexb, to_length_prefixed
+from vms.format.font import text_mask
 from vms.simulator.audio import sound
 from vms.simulator.demo import demo_simulator
 from vms.simulator.encode import Encoder, Encoding
-from vms.format.font import text_mask
 from vms.simulator.gallery import VIEWS
 from vms.simulator.packets import audio_unit, framed, video_unit
 from vms.simulator.render import Renderer

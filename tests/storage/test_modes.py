@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,9 +103,7 @@ def test_a_change_to_continuous_loses_nothing() -> None:
     sift(sieve, groups(10), idle)
     found = sift(sieve, groups(2, 10), Orders())
     assert found[-4:] == [10.0, 10.5, 11.0, 11.5]
-    steps = [
-        b - a for a, b in zip(found, found[1:], strict=False) if a is not None and b is not None
-    ]
+    steps = [b - a for a, b in pairwise(found) if a is not None and b is not None]
     assert set(steps) == {0.5}
     assert found[0] is not None
     assert found[0] <= 6.0

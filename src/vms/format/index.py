@@ -11,6 +11,7 @@ All times are UTC nanoseconds, but media times: those are milliseconds from the 
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
@@ -26,23 +27,29 @@ from vms.format.index_lines import (
     IndexEnd,
     IndexHeader,
     SegmentIndex,
+    Shift,
     encode,
     end_fields,
     group_link,
     last_link,
     next_link,
     root_of,
+    shift_fields,
 )
 from vms.format.mkv_digest import GroupHasher
 from vms.format.mkv_reader import Block, MkvReader
 
 __all__ = [
     "DEFAULT_INTERVAL_MS", "MAX_BYTES", "SCHEMA", "TAG_NAMES", "Chain", "Group", "IndexEnd",
-    "IndexHeader", "Rebuilder", "SegmentIndex", "check", "encode", "largest_step", "last_link",
-    "parse", "tags",
+    "IndexHeader", "Rebuilder", "SegmentIndex", "Shift", "check", "encode", "largest_step",
+    "last_link", "parse", "tags",
 ]  # fmt: skip
 
 MAX_BYTES = 64 * 1024 * 1024
+MAX_LINES = 500_000
+MAX_PICTURES = 4_000_000
+"""In one file; it holds six hours at most."""
+_MAX_LINE = 4096
 DEFAULT_INTERVAL_MS = 40
 """How long a picture is taken to be shown where nothing tells."""
 _MAX_TEXT = 200
@@ -56,6 +63,8 @@ def parse(data: bytes) -> SegmentIndex:
     """
     if len(data) > MAX_BYTES:
         raise ParseError(f"an index of {len(data)} bytes; at most {MAX_BYTES} are read")
+    if data.count(b"\n") > MAX_LINES:
+        raise ParseError(f"an index of more than {MAX_LINES} lines")
     lines = data.split(b"\n")[:-1]
     if not lines:
         raise ParseError("an index without its first line")
@@ -65,7 +74,11 @@ def parse(data: bytes) -> SegmentIndex:
         fields = _load(line, number)
         if index.end is not None:
             raise ParseError(f"line {number} of the index stands behind its end")
-        if "t" in fields:
+        if "shift_ns" in fields:
+            index.shifts.append(_parse_shift(fields, number, schema))
+        elif index.shifts and "t" in fields:
+            raise ParseError(f"line {number} of the index stands behind a shift")
+        elif "t" in fields:
             index.groups.append(_parse_group(fields, number, index.groups, schema))
         else:
             index.end = _parse_end(fields, number, schema)
@@ -85,16 +98,21 @@ def check(index: SegmentIndex) -> str:
         link = group_link(link, group)
         if link != group.link:
             raise ParseError(f"line {number} of the index was changed, or one before it")
+    for line, shift in enumerate(index.shifts, len(index.groups) + 2):
+        link = next_link(link, shift_fields(shift))
+        if link != shift.link:
+            raise ParseError(f"line {line} of the index was changed, or one before it")
     if index.end is not None:
         link = next_link(link, end_fields(index.end))
         if link != index.end.link:
-            raise ParseError(
-                f"line {len(index.groups) + 2} of the index was changed, or one before it"
-            )
+            last = len(index.groups) + len(index.shifts) + 2
+            raise ParseError(f"line {last} of the index was changed, or one before it")
     return link
 
 
 def _load(line: bytes, number: int) -> dict[str, Any]:
+    if len(line) > _MAX_LINE:
+        raise ParseError(f"line {number} of the index has more than {_MAX_LINE} bytes")
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
@@ -164,6 +182,15 @@ def _parse_end(fields: dict[str, Any], number: int, schema: int) -> IndexEnd:
     return IndexEnd(end_ns, duration, size, frames, keys, mode, offset, drift, link)
 
 
+def _parse_shift(fields: dict[str, Any], number: int, schema: int) -> Shift:
+    by = _int(fields, "shift_ns", number, -_MAX_INT)
+    if schema == 1:
+        return Shift(by)
+    _only(fields, _SHIFT_KEYS, number)
+    return Shift(by, _hash(fields, "was", number), _hash(fields, "x", number))
+
+
+_SHIFT_KEYS = frozenset(("shift_ns", "was", "x"))
 _HEADER_KEYS = frozenset(
     ("schema", "segment", "camera", "stream", "run", "codec", "width", "height", "start_ns",
      "media_zero_ns")
@@ -232,7 +259,8 @@ class Rebuilder:
         self.interval_ms = 0
         """How long a picture is shown; known after `finish`."""
         self._open: tuple[Block, int] | None = None
-        self._times: list[int] = []
+        self._times = array("q")
+        self._pictures = 0
         # Bytes are hashed once it is known to which group they belong.
         self._hasher = GroupHasher()
         self._raw = bytearray()
@@ -275,6 +303,9 @@ class Rebuilder:
                 self._open = (block, block.cluster)
             if self._open is not None:
                 self._times.append(time_ms)
+                self._pictures += 1
+                if self._pictures > MAX_PICTURES:
+                    raise ParseError(f"a file of more than {MAX_PICTURES} pictures")
 
     def _settle(self, end: int) -> None:
         """The bytes up to offset `end` belong to the group that is open, if one is."""
@@ -308,6 +339,8 @@ class Rebuilder:
             self.index = SegmentIndex(_header_from(self.reader, block))
         assert block.wall_ns is not None
         groups = self.index.groups
+        if len(groups) >= MAX_LINES - 2:
+            raise ParseError(f"a file of more than {MAX_LINES - 2} key pictures")
         hashed = self.index.header.schema > 1
         group = Group(
             max(block.wall_ns, groups[-1].wall_ns if groups else 0),
@@ -321,7 +354,7 @@ class Rebuilder:
             self._hasher.hexdigest(cut_off=next_ms is None) if hashed else "",
         )
         groups.append(group)
-        self._times = []
+        self._times = array("q")
         self._hasher = GroupHasher()
 
 

@@ -87,9 +87,24 @@ class IndexEnd:
     link: str = field(default="", compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """All wall times of the closed file were moved by `shift_ns`: the clock was wrong.
+
+    `was` is the last link before that (empty in schema 1). The notes in the recording itself
+    stay as they were written.
+    """
+
+    shift_ns: int
+    was: str = ""
+    link: str = field(default="", compare=False)
+
+
 @dataclass(slots=True)
 class SegmentIndex:
     """A parsed index. `end` is None while the file grows, or where it was cut off.
+
+    `shifts` are what its times were moved by since it was written, the first one first.
 
     `root` is the link before the first line, as the header's bytes give it; empty where the
     index was not parsed.
@@ -99,6 +114,12 @@ class SegmentIndex:
     groups: list[Group] = field(default_factory=list)
     end: IndexEnd | None = None
     root: str = field(default="", compare=False)
+    shifts: list[Shift] = field(default_factory=list)
+
+    @property
+    def shifted_ns(self) -> int:
+        """What is to be added to the times that the recording itself notes."""
+        return sum(shift.shift_ns for shift in self.shifts)
 
     def at(self, wall_ns: int) -> Group | None:
         """The last group that begins at or before `wall_ns`; None: all begin later."""
@@ -160,6 +181,11 @@ def end_fields(end: IndexEnd, schema: int = SCHEMA) -> dict[str, Any]:
     return fields
 
 
+def shift_fields(shift: Shift) -> dict[str, Any]:
+    """The line of a shift, without its link."""
+    return {"shift_ns": shift.shift_ns, "was": shift.was}
+
+
 def next_link(link: str, fields: Mapping[str, Any]) -> str:
     """The link of the line with these fields (without `x`) behind the line of `link`."""
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -197,6 +223,9 @@ class Chain:
     def group(self, group: Group) -> bytes:
         return self._next(group_fields(group, self.schema))
 
+    def shift(self, shift: Shift) -> bytes:
+        return self._next(shift_fields(shift))
+
     def end(self, end: IndexEnd) -> bytes:
         return self._next(end_fields(end, self.schema))
 
@@ -213,7 +242,7 @@ def line(fields: Mapping[str, Any]) -> bytes:
 def encode(index: SegmentIndex) -> bytes:
     """A whole index, its links made anew."""
     chain = Chain(index.header)
-    lines = [chain.head, *map(chain.group, index.groups)]
+    lines = [chain.head, *map(chain.group, index.groups), *map(chain.shift, index.shifts)]
     if index.end is not None:
         lines.append(chain.end(index.end))
     return b"".join(lines)
@@ -224,6 +253,8 @@ def last_link(index: SegmentIndex) -> str:
     chain = Chain(index.header)
     for group in index.groups:
         chain.group(group)
+    for shift in index.shifts:
+        chain.shift(shift)
     if index.end is not None:
         chain.end(index.end)
     return chain.link

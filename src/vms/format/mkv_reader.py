@@ -20,6 +20,8 @@ from vms.format.mkv_tracks import parse_tracks
 MAX_BLOCK = 64 * 1024 * 1024
 _MAX_HEADER = 4 * 1024 * 1024
 _MAX_TIME_NS = 1 << 60
+_MAX_TAGS = 1000
+_MAX_UNSIZED = 100_000
 _LEVEL_ONE = frozenset(
     (ebml.SEEK_HEAD, ebml.INFO, ebml.TRACKS, ebml.CLUSTER, ebml.CUES, ebml.TAGS, ebml.CHAPTERS,
      ebml.ATTACHMENTS)
@@ -208,6 +210,8 @@ class MkvReader:
             if element_id != ebml.CLUSTER:
                 self.behind = self.behind or offset
             if self.open_cluster:
+                if len(self._unsized) >= _MAX_UNSIZED:
+                    raise ParseError(f"more than {_MAX_UNSIZED} clusters without a size")
                 self._unsized.append((self.cluster, offset))
             self.cluster = self._cluster_end = self._time = None
             self.open_cluster = False
@@ -259,6 +263,8 @@ class MkvReader:
             self._seeks[ebml.TRACKS] = offset - self._first
         else:
             self.header.tags.update(_parse_tags(body))
+            if len(self.header.tags) > _MAX_TAGS:
+                raise ParseError(f"more than {_MAX_TAGS} tags")
             self._seeks[ebml.TAGS] = offset - self._first
 
     def _take_note(self, body: bytes) -> None:

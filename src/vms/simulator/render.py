@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vms.common.stamp import LIGHT, bar_height, draw_stamp
+from vms.format.font import text_mask
 from vms.simulator import raster, sprites
 from vms.simulator.encode import Picture, new_picture
-from vms.format.font import text_mask
 from vms.simulator.gallery import View, view_named
 from vms.simulator.sprites import GAIT_PHASES, Kind, Look, Sprite
 from vms.simulator.world import Mover, Spot

@@ -59,9 +59,7 @@ MISSED_SECONDS = Counter(
     "Time that should have been recorded and was not, by cause",
     ["camera", "stream", "cause"],
 )
-GAPS = Counter(
-    "vms_storage_gaps_total", "Gaps that ended, by cause", ["camera", "stream", "cause"]
-)
+GAPS = Counter("vms_storage_gaps_total", "Gaps that ended, by cause", ["camera", "stream", "cause"])
 GAPS_LOST = Counter(
     "vms_storage_gaps_lost_total", "Gaps that could not be kept: the catalog is away for too long"
 )
