@@ -54,7 +54,13 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
 
 
 def _request(method: str, path: str, operation: dict[str, Any], camera_id: str) -> dict[str, Any]:
-    filled = path.format(camera_id=camera_id, stream="main", session="A" * 22, user_id="0" * 16)
+    filled = path.format(
+        camera_id=camera_id,
+        stream="main",
+        session="A" * 22,
+        user_id="0" * 16,
+        part=f"{NOW_MS}-{NOW_MS + 1000}.m4s",
+    )
     query = {
         "start": str(NOW_MS), "end": str(NOW_MS + 1000), "at": str(NOW_MS),
         "from": "2026-09-21", "to": "2026-09-21",
