@@ -22,6 +22,8 @@ from vms.catalog.open import open_catalog
 from vms.catalog.port import Catalog
 from vms.common.clock import Clock, SystemClock
 from vms.common.lifecycle import keep_running, stop_task
+from vms.common.wallclock import BUILT_NS, WallClock
+from vms.storage.ledger import newest_ns
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +49,8 @@ class Node:
     bus: Bus
     catalog: Catalog
     clock: Clock = field(default_factory=SystemClock)
+    wall: WallClock = field(default_factory=lambda: WallClock(SystemClock()))
+    """What footage is stamped by, and everything that speaks of footage."""
     started: float = field(default_factory=time.time)
 
 
@@ -118,7 +122,10 @@ class NodeRunner:
         )
         # Ended, not only told to: it must not ask a catalog that is closed.
         stack.push_async_callback(stop_task, watcher)
-        return Node(settings, self._roles, bus, catalog)
+        wall = WallClock(SystemClock(), max(BUILT_NS, await newest_ns(catalog)))
+        if wall.problem:
+            log.error("the machine's clock is wrong", problem=wall.problem)
+        return Node(settings, self._roles, bus, catalog, wall=wall)
 
 
 async def _stop_in_order(tasks: dict[Service, asyncio.Task[None]]) -> None:

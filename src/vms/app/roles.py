@@ -46,7 +46,7 @@ async def _ingest(node: Node) -> list[Service]:
             services.append(Service("simulator", lambda: run_demo(simulator), stops=MIDDLE))
 
     async def run() -> None:
-        await ingest.run(node.bus, node.catalog.cameras.list, settings.ingest, node.clock)
+        await ingest.run(node.bus, node.catalog.cameras.list, settings.ingest, node.wall)
 
     return [*services, Service("ingest", run, stops=FIRST)]
 
@@ -56,7 +56,7 @@ async def _storage(node: Node) -> list[Service]:
     playback = Playback(node.catalog, settings, node.settings.storage_root)
 
     async def run() -> None:
-        await StorageService(node.bus, node.catalog, settings, node.clock).run()
+        await StorageService(node.bus, node.catalog, settings, node.wall).run()
 
     return [Service("storage", run, storage_routes.router(playback), stops=MIDDLE)]
 

@@ -35,6 +35,9 @@ _SLIDE = 20
 _FINE_NS = 5_000_000
 _MOST_RUNS = 16
 
+CAMERA_OFF_NS = 2_000_000_000
+"""A camera's clock that is further from ours is said."""
+
 Key = tuple[str, str]
 """Camera and stream."""
 
@@ -191,3 +194,15 @@ class WallClock:
                if self._behind or self._held
                else "recordings close up to it slowly, so that no time is recorded twice")
         )  # fmt: skip
+
+
+def clock_text(offset_ns: int) -> str:
+    """What people are told of a camera's clock that is `offset_ns` ahead of ours; empty where
+    that is no trouble."""
+    if abs(offset_ns) <= CAMERA_OFF_NS:
+        return ""
+    side = "ahead of" if offset_ns > 0 else "behind"
+    return (
+        f"the camera's clock is {abs(offset_ns) / 1e9:.0f} s {side} ours; "
+        "set it, or let it follow a time server"
+    )

@@ -23,6 +23,7 @@ from vms.common.model.camera import Camera, StreamConfig, StreamState, StreamSta
 from vms.common.model.media import CodecParameters
 from vms.common.retry import Backoff
 from vms.common.secret import Secret, redact
+from vms.common.wallclock import clock_text
 from vms.ingest.address import shown
 from vms.ingest.feed import Feed
 from vms.ingest.gate import ConnectGate
@@ -253,7 +254,9 @@ class Puller:
                 f"no key frame for more than {step:g} s; it cannot be shown or recorded "
                 f"before one comes: set a shorter key frame interval in the camera"
             )
-        return self._meter.stats.note
+        stats = self._meter.stats
+        offset = stats.clock_offset_ns
+        return stats.note or ("" if offset is None else clock_text(offset))
 
     def _came_alive(self) -> None:
         if not self._online_at:

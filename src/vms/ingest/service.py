@@ -15,6 +15,7 @@ from vms.common.lifecycle import stop_task
 from vms.common.model.camera import Camera, StreamState, StreamStatus
 from vms.common.model.messages import ConfigChanged
 from vms.common.secret import Secret, redact
+from vms.common.wallclock import WallClock
 from vms.ingest import metrics
 from vms.ingest.commands import Commands
 from vms.ingest.gate import ConnectGate
@@ -168,6 +169,8 @@ class Ingest:
         say_disabled = 0.0
         while True:
             now = loop.time()
+            if isinstance(self._clock, WallClock):
+                self._clock.check()
             online = 0
             for puller, _ in [*self._pullers.values()]:
                 try:

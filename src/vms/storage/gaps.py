@@ -23,6 +23,7 @@ from vms.storage.cover import MISSED_NS, Span
 _SETTLES_NS = 30_000_000_000
 """A gap's cause may still be found to be another one for so long: a camera that stalls
 turns out to be unreachable. After that another cause begins another gap."""
+_GRACE_NS = 10_000_000_000
 _NEAR_NS = 3_000_000_000
 _DAY_NS = 86_400_000_000_000
 
@@ -128,7 +129,8 @@ class StreamGaps:
             self._look(old_ns)
         by = new_ns - old_ns
         self._counted_ns = new_ns
-        self._anchor_ns = new_ns if gap is not None else self._anchor_ns + by
+        # Until the next key picture footage still has the times of before.
+        self._anchor_ns = new_ns if gap is not None else self._anchor_ns + by + _GRACE_NS
         self._changes = deque((at + by, expected) for at, expected in self._changes)
         if self._trouble is not None:
             self._trouble = (self._trouble[0] + by, *self._trouble[1:])

@@ -69,6 +69,18 @@ class LedgerCatalog(Protocol):
     def settings(self) -> Marks: ...
 
 
+class Growing(Protocol):
+    async def open_segments(self) -> list[SegmentRow]: ...
+
+
+class NewestCatalog(Protocol):
+    @property
+    def segments(self) -> Growing: ...
+
+    @property
+    def settings(self) -> Marks: ...
+
+
 class _Day:
     __slots__ = ("by_cause", "expected", "missed")
 
@@ -207,14 +219,7 @@ class Ledger:
                 kept.by_cause[cause] = kept.by_cause.get(cause, 0) + missed
 
     async def _read_marks(self) -> dict[str, int]:
-        kept = await self._catalog.settings.get(MARK)
-        try:
-            found = json.loads(kept.reveal()) if kept is not None else {}
-        except ValueError:
-            found = {}
-        if not isinstance(found, dict):
-            return {}
-        return {k: v for k, v in found.items() if isinstance(v, int)}
+        return await read_marks(self._catalog.settings)
 
     def _close(self, gap: Gap, at_ns: int) -> None:
         """A gap of a stream that nobody expects any more."""
@@ -245,6 +250,28 @@ class Ledger:
             metrics.account(key, sign * (last - first), cause.value if cause else "")
 
         return count
+
+
+async def read_marks(marks: Marks) -> dict[str, int]:
+    """Up to when each stream ("camera/stream") was counted. Raises CatalogError."""
+    kept = await marks.get(MARK)
+    try:
+        found = json.loads(kept.reveal()) if kept is not None else {}
+    except ValueError:
+        found = {}
+    if not isinstance(found, dict):
+        return {}
+    return {k: v for k, v in found.items() if isinstance(v, int)}
+
+
+async def newest_ns(catalog: NewestCatalog) -> int:
+    """The end of the newest footage, as far as is known at once; 0: there is none.
+
+    By what a process that died was writing, and how far it had counted. Raises CatalogError.
+    """
+    growing = await catalog.segments.open_segments()
+    counted = await read_marks(catalog.settings)
+    return max([*(row.end_ns for row in growing), *counted.values()], default=0)
 
 
 def _name(day: int) -> str:

@@ -21,6 +21,7 @@ from vms.common.model.camera import Camera, RecordingMode, StreamConfig, StreamS
 from vms.common.model.media import Codec, Medium
 from vms.common.model.messages import ConfigChanged
 from vms.common.model.segment import SegmentRow
+from vms.common.wallclock import WallClock
 from vms.storage import metrics
 from vms.storage.inbox import Lane
 from vms.storage.ledger import Ledger
@@ -30,12 +31,13 @@ from vms.storage.rows import RowKeeper
 from vms.storage.segment_sync import FileSync
 from vms.storage.settings import StorageSettings
 from vms.storage.sieve import Budget
-from vms.storage.sight import Entry, Heard
+from vms.storage.sight import SETTLE_NS, Entry, Heard
 from vms.storage.stream_recorder import Expected, StreamRecorder, Watcher
 from vms.storage.syncer import Syncers
 from vms.storage.triggers import TriggerDesk
 from vms.storage.volume import Volume
 from vms.storage.volumes import Volumes
+from vms.storage.wallclock import ClockWatch
 from vms.storage.writer import WriterThread
 
 __all__ = ["Recorder", "RecorderCatalog", "RecordingState"]
@@ -104,6 +106,9 @@ class Recorder:
         self.rows = RowKeeper(catalog.segments, bus, clock, settings.extend_seconds, self._growing)
         self.events = TriggerDesk(catalog.events, clock, self._news)
         self.ledger = Ledger(catalog, clock)
+        self.clocks = ClockWatch(bus, clock, catalog.segments, catalog.holds, self._volumes.path)
+        if isinstance(clock, WallClock):
+            clock.listeners.append(lambda step: self.ledger.shift(step.old_ns, step.new_ns))
 
     async def start(self) -> None:
         """Begin to record. Raises BusError; a catalog that is away is asked again later."""
@@ -329,6 +334,7 @@ class Recorder:
         while True:
             await self._clock.sleep(_TICK_S)
             try:
+                self.clocks.tick()
                 self.events.tick()
                 await self._apply()
                 self._count_once()
@@ -344,6 +350,7 @@ class Recorder:
             await self.events.flush()
             if self._resumed:
                 await self.ledger.flush()
+            await self.clocks.settle([*self._configured])
 
     def _account(self, final: bool = False) -> None:
         """Tell the ledger what is in files and what is in the way."""
@@ -352,6 +359,8 @@ class Recorder:
         now, mono = self._clock.now_ns(), self._clock.monotonic_ns()
         for key in self._configured:
             entry, heard, account = self._entries.get(key), self._heard[key], self.ledger.of(key)
+            if heard.state is not None:
+                self.clocks.camera(*key, heard.state.clock_offset_ns)
             if entry is None:
                 account.advance(now)
                 continue
@@ -360,7 +369,9 @@ class Recorder:
                 account.trouble(now, *trouble)
             cover = entry.recorder.cover
             account.limit_ns = cover.limit_ns
-            account.advance(now if final else entry.horizon_ns(now), cover.take())
+            # What is ahead of now was stamped before the clock was set back.
+            spans = [span for span in cover.take() if span[1] <= now + SETTLE_NS]
+            account.advance(now if final else entry.horizon_ns(now), spans)
 
     def _count_once(self) -> None:
         for key, entry in self._entries.items():

@@ -9,6 +9,7 @@ from vms.common.model.camera import Camera, RecordingMode
 from vms.storage.ledger import GapRows, Marks
 from vms.storage.rows import SegmentRows
 from vms.storage.triggers import EventRows
+from vms.storage.wallclock import Holds
 
 
 class CameraRows(Protocol):
@@ -26,6 +27,9 @@ class RecorderCatalog(Protocol):
 
     @property
     def events(self) -> EventRows: ...
+
+    @property
+    def holds(self) -> Holds: ...
 
     @property
     def gaps(self) -> GapRows: ...

@@ -133,7 +133,7 @@ def _reason(state: StreamState) -> Reason | None:
         case StreamStatus.OFFLINE | StreamStatus.HELD | StreamStatus.STALLED:
             usual = GapCause.SETTINGS if state.status is StreamStatus.HELD else GapCause.CAMERA
             return _cause(state.fault, usual), said or state.status.value
-        case StreamStatus.ONLINE if said:
+        case StreamStatus.ONLINE if said.startswith("no key frame"):
             return GapCause.CAMERA, said
         case StreamStatus.DISABLED:
             return GapCause.SETTINGS, said or "switched off"
