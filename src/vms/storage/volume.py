@@ -227,7 +227,11 @@ class Volume:
         return self.seen.state is VolumeState.MISSING
 
     def problem(self) -> str:
-        """Why it cannot be written to, as a sentence; empty while it can. Touches no disk."""
+        """Why it cannot be written to, as a sentence; empty while it can.
+
+        Touches no disk where a thread looks at it; else looks itself, once a second at most.
+        """
+        self._look_unwatched()
         if self.hangs():
             return (
                 f"volume {self.root} does not answer (for more than {_HANGS_AFTER_S:.0f} s): "
@@ -246,14 +250,17 @@ class Volume:
         Looks itself, at most once a second, where no thread does. A disk that does not
         answer is not refused here: where there is another, `Volumes` names that.
         """
-        clock = time.monotonic()
-        if now or (self._watcher is None and clock - self._checked >= _CHECK_EVERY_S):
-            self._checked = clock
-            self._take(self._look())
+        self._look_unwatched(now)
         if problem := self.seen.problem or (
             "" if self._watcher is None or self._looked.is_set() else self.problem()
         ):
             raise StorageError(problem)
+
+    def _look_unwatched(self, now: bool = False) -> None:
+        clock = time.monotonic()
+        if now or (self._watcher is None and clock - self._checked >= _CHECK_EVERY_S):
+            self._checked = clock
+            self._take(self._look())
 
     def _take(self, look: Look) -> None:
         before, self.seen = self.seen, look
