@@ -171,15 +171,22 @@ async def test_time_jump_begins_a_run_and_drops_nothing(simulator: Simulator) ->
             simulator.faults("door").rtp_jump = jump
         units = await rig.units_of("door", have + 40)
         assert rig.state("door").reconnects == 0
-    assert len({unit.run for unit in units}) == 4
+    # The group in which time jumps goes on; each new Run begins with a key picture.
+    runs = len({unit.run for unit in units})
+    assert 2 <= runs <= 4
     numbers = [sent_number(unit) for unit in units]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    odd = 0
     for before, unit in pairwise(units):
         if unit.run == before.run:
-            assert (unit.number, unit.pts) == (before.number + 1, before.pts + 3600)
+            assert unit.number == before.number + 1
+            assert before.pts < unit.pts < before.pts + 90_000
+            odd += unit.pts != before.pts + 3600
         else:
             assert unit.number == 0
+            assert unit.key
             assert unit.pts < 900
+    assert odd <= 3, "only where it jumped is time taken from the arrival"
 
 
 async def test_missing_key_frames_are_named(simulator: Simulator) -> None:

@@ -56,6 +56,7 @@ class Feed:
         self._last = 0
         self._last_key = 0
         self._units_before = 0
+        self._jumped = False
 
     def start(self, tracks: Sequence[CodecParameters]) -> None:
         """Begin the first Run of a connection with these tracks."""
@@ -77,16 +78,16 @@ class Feed:
         capture_ns: int | None,
     ) -> None:
         """Number, place and publish one unit (see `source.UnitSink`)."""
-        if key and track == self._watched and self._is_stepped():
-            log.warning("the clock stepped, run begins", camera=self._camera, stream=self._stream)
+        if key and track == self._watched and (self._jumped or self._is_stepped()):
+            why = "camera time jumped" if self._jumped else "the clock stepped"
+            log.warning(f"{why}, run begins", camera=self._camera, stream=self._stream)
             self._begin_run()
         arrival = self._anchor.now_ns()
         pts = self._lines[track].place(ticks, arrival)
         if pts is None:
-            log.warning("camera time jumped, run begins", camera=self._camera, stream=self._stream)
-            self._begin_run()
-            arrival = self._anchor.now_ns()
-            pts = self._lines[track].place(ticks, arrival) or 0
+            # The group of pictures goes on: what follows its key picture needs it.
+            self._jumped = True
+            pts = self._lines[track].anew(ticks, arrival)
         number = self._numbers[track]
         self._numbers[track] = number + 1
         if parameters is not self._parameters[track]:
@@ -168,6 +169,7 @@ class Feed:
         self.runs += 1
         self._last = self._last_key = now
         self._units_before = self.units
+        self._jumped = False
         self._numbers = [0] * len(self._parameters)
         self._lines = [
             Timeline(parameters.clock_rate, now, self._jump) for parameters in self._parameters

@@ -9,7 +9,8 @@ class Timeline:
     """The times of one track in one Run.
 
     The first unit stands where it arrived, later ones where the camera's ticks put them.
-    `place` answers None where the camera's time jumped: then a new Run must begin.
+    `place` answers None where the camera's time jumped: then a new Run must begin, at once or,
+    after `anew`, with the next key picture.
     """
 
     __slots__ = ("_base", "_jump", "_last_arrival", "_last_pts", "_last_ticks", "_rate", "_start")
@@ -53,4 +54,15 @@ class Timeline:
         self._last_ticks = ticks
         self._last_pts = pts
         self._last_arrival = arrival_ns
+        return pts
+
+    def anew(self, ticks: int, arrival_ns: int) -> int:
+        """The presentation time of a unit whose ticks jumped, by when it came.
+
+        Those that follow it are placed by their ticks again.
+        """
+        passed = max(0, arrival_ns - self._last_arrival) * self._rate // _NS
+        pts = self._last_pts + max(1, passed)
+        self._base = pts - ticks
+        self._last_ticks, self._last_pts, self._last_arrival = ticks, pts, arrival_ns
         return pts
