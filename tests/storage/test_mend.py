@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from vms.common.errors import StorageError
 from vms.common.model.media import Codec
 from vms.common.model.segment import SegmentRow
 from vms.format import index as indexes
+from vms.format.mkv import NOTE_MAGIC
 from vms.storage.mend import StillWritten, mend_orphan, mend_row
 from vms.storage.settings import StorageSettings
 from vms.storage.stream_recorder import StreamRecorder, Watcher
@@ -179,6 +181,45 @@ def test_any_torn_tail_is_mended(tmp_path: Path, cut: int, junk: bytes) -> None:
     assert len(got) >= mended.frames - 1
     assert got[: len(whole)][:-1] == whole[: len(got)][:-1]
     assert mend_row(volume, row) == mended
+
+
+@pytest.mark.parametrize("wall_ns", [-1, -(1 << 63), (1 << 63) - 1])
+@pytest.mark.parametrize("group", [0, 2, 4])
+def test_a_wall_time_that_cannot_be_is_not_believed(
+    tmp_path: Path, group: int, wall_ns: int
+) -> None:
+    """The note ahead of a key picture is damaged, and no index says better."""
+    volume, row = record(tmp_path)
+    path = tmp_path / row.path
+    index_path(path).unlink()
+    data = bytearray(path.read_bytes())
+    at = [found.start() for found in re.finditer(NOTE_MAGIC, data)][group] + len(NOTE_MAGIC)
+    data[at : at + 8] = wall_ns.to_bytes(8, "big", signed=True)
+    path.write_bytes(data)
+    mended = mend_orphan(volume, row.path)
+    assert mended is not None
+    assert (mended.frames, mended.key_frames) == (50, 5)
+    assert (mended.start_ns, mended.end_ns) == (START_NS, START_NS + 2 * SECOND)
+    read = indexes.parse(index_path(path).read_bytes())
+    assert [one.wall_ns for one in read.groups] == [START_NS + n * 400_000_000 for n in range(5)]
+    assert mend_row(volume, mended) == mended
+
+
+def test_a_media_time_that_cannot_be_ends_the_recording(tmp_path: Path) -> None:
+    volume, row = record(tmp_path)
+    path = tmp_path / row.path
+    index_path(path).unlink()
+    data = bytearray(path.read_bytes())
+    # Ahead of the note of the fourth group stands the time of its cluster.
+    note = [found.start() for found in re.finditer(NOTE_MAGIC, data)][3]
+    data[note - 10 : note - 2] = (1 << 40).to_bytes(8, "big")
+    path.write_bytes(data)
+    mended = mend_orphan(volume, row.path)
+    assert mended is not None
+    assert (mended.frames, mended.key_frames) == (30, 3)
+    assert mended.end_ns == START_NS + 1_200_000_000
+    assert contents(path) == [p[2] for p in encode_video()[1]][:30]
+    assert mend_row(volume, mended) == mended
 
 
 async def test_orphans_come_back_at_the_start(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from vms.common.errors import ParseError
 from vms.common.model.media import Codec, Medium
+from vms.common.model.segment import MAX_SEGMENT_NS
 from vms.format.index_lines import (
     MODES,
     SCHEMA,
@@ -335,16 +336,17 @@ class Rebuilder:
             return
         block, offset = self._open
         self._open = None
+        groups = self.index.groups if self.index is not None else []
+        wall_ns = self._wall_ns(block, groups)
         if self.index is None:
-            self.index = SegmentIndex(_header_from(self.reader, block))
-        assert block.wall_ns is not None
-        groups = self.index.groups
+            self.index = SegmentIndex(_header_from(self.reader, wall_ns), groups)
         if len(groups) >= MAX_LINES - 2:
             raise ParseError(f"a file of more than {MAX_LINES - 2} key pictures")
         hashed = self.index.header.schema > 1
+        camera_ns = block.camera_ns
         group = Group(
-            max(block.wall_ns, groups[-1].wall_ns if groups else 0),
-            block.camera_ns,
+            wall_ns,
+            camera_ns if camera_ns is not None and 0 <= camera_ns < _MAX_INT else None,
             block.time_ns // 1_000_000,
             offset,
             end - offset,
@@ -356,6 +358,19 @@ class Rebuilder:
         groups.append(group)
         self._times = array("q")
         self._hasher = GroupHasher()
+
+    def _wall_ns(self, key: Block, groups: list[Group]) -> int:
+        """When the key picture came. A damaged note is still a number: one that cannot be is
+        replaced by what the media times say."""
+        assert key.wall_ns is not None
+        if groups:
+            least = groups[-1].wall_ns
+            due = max(least, least + key.time_ns - groups[-1].media_ms * 1_000_000)
+            most = min(_MAX_INT - 1, due + MAX_SEGMENT_NS)
+        else:
+            least, most = 0, _MAX_INT - 1
+            due = max(0, self.reader.header.date_ns or 0) + key.time_ns
+        return key.wall_ns if least <= key.wall_ns <= most else due
 
 
 def largest_step(times_ms: Iterable[int], next_ms: int | None) -> int:
@@ -376,7 +391,7 @@ def _interval_ms(groups: list[Group], last_ms: int) -> int:
     return DEFAULT_INTERVAL_MS
 
 
-def _header_from(reader: MkvReader, first: Block) -> IndexHeader:
+def _header_from(reader: MkvReader, start_ns: int) -> IndexHeader:
     header = reader.header
     track = header.tracks.get(1)
     if track is None or track.medium is not Medium.VIDEO:
@@ -391,6 +406,6 @@ def _header_from(reader: MkvReader, first: Block) -> IndexHeader:
         codec=track.codec,
         width=track.width,
         height=track.height,
-        start_ns=first.wall_ns or 0,
+        start_ns=start_ns,
         media_zero_ns=int(zero) if zero.isascii() and zero.isdigit() and len(zero) < 19 else 0,
     )

@@ -27,7 +27,12 @@ from vms.format.mkv import Layout, cluster_size_patch
 from vms.format.mkv_reader import Header, MkvReader
 from vms.storage.clock_fit import ClockFit
 from vms.storage.metrics import SEGMENTS
-from vms.storage.trust import good_groups, read_bounded, read_index
+from vms.storage.trust import (
+    good_groups,
+    impossible_from,
+    read_bounded,
+    read_index,
+)
 from vms.storage.volume import Volume, fsync_folder, index_path
 
 log = structlog.get_logger(__name__)
@@ -212,29 +217,43 @@ def _mend(
 ) -> SegmentIndex:
     if layout is None:
         raise ParseError("its head is not as this system writes it")
-    reader, rebuilder = MkvReader(first, header), None
-    known = _known_index(descriptor, path, header)
-    if known is not None:
-        # The last group is read again: what ended it may not have reached the file.
-        start = known.groups.pop().offset
-        reader = MkvReader(start, header)
-        rebuilder = Rebuilder(reader, known)
-        _walk(descriptor, start, rebuilder)
-    if rebuilder is None or not rebuilder.found:
-        # After a power cut the index may know of pictures that the file does not have.
-        reader = MkvReader(first, header)
-        rebuilder = Rebuilder(reader)
-        _walk(descriptor, first, rebuilder)
+    reader, rebuilder = _read(descriptor, path, header, first)
     index = rebuilder.finish()
+    end = impossible_from(index)
+    if end is not None:
+        log.warning("recording ends in damage", offset=end, reason="a time that cannot be")
+        reader, rebuilder = _read(descriptor, path, header, first, end)
+        index = rebuilder.finish()
     _close_file(descriptor, layout, reader, rebuilder, index, mode)
     os.fsync(descriptor)
     _write_index(path, index)
     return index
 
 
-def _walk(descriptor: int, at: int, rebuilder: Rebuilder) -> None:
-    """Read the file from `at` to its end, or to where it is damaged."""
-    while chunk := os.pread(descriptor, _CHUNK, at):
+def _read(
+    descriptor: int, path: Path, header: Header, first: int, end: int | None = None
+) -> tuple[MkvReader, Rebuilder]:
+    """Read what the index does not know, up to offset `end` (None: all there is)."""
+    known = _known_index(descriptor, path, header)
+    if known is not None:
+        # The last group is read again: what ended it may not have reached the file.
+        start = known.groups.pop().offset
+        reader = MkvReader(start, header)
+        rebuilder = Rebuilder(reader, known)
+        _walk(descriptor, start, rebuilder, end)
+        if rebuilder.found:
+            return reader, rebuilder
+    # After a power cut the index may know of pictures that the file does not have.
+    reader = MkvReader(first, header)
+    rebuilder = Rebuilder(reader)
+    _walk(descriptor, first, rebuilder, end)
+    return reader, rebuilder
+
+
+def _walk(descriptor: int, at: int, rebuilder: Rebuilder, end: int | None = None) -> None:
+    """Read the file from `at` to `end` (None: its own), or to where it is damaged."""
+    stop = os.fstat(descriptor).st_size if end is None else end
+    while chunk := os.pread(descriptor, max(0, min(_CHUNK, stop - at)), at):
         at += len(chunk)
         try:
             rebuilder.feed(chunk)

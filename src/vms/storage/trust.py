@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from vms.common.errors import ParseError
+from vms.common.model.segment import MAX_SEGMENT_NS
 from vms.format import index as indexes
 from vms.format.index import Group, SegmentIndex
 from vms.format.mkv_digest import GroupHasher
@@ -17,6 +18,7 @@ from vms.storage.volume import index_path
 log = structlog.get_logger(__name__)
 
 _CHUNK = 1 << 20
+_LONGEST_MS = MAX_SEGMENT_NS // 1_000_000
 DOUBTED = 8 << 20
 """Bytes at the end of what the index knows that a power cut may have kept from the disk
 though the index, written later, reached it."""
@@ -53,6 +55,24 @@ def good_groups(descriptor: int, index: SegmentIndex, doubted: int = DOUBTED) ->
         if not is_as_hashed(descriptor, group):
             good = place
     return good
+
+
+def impossible_from(index: SegmentIndex) -> int | None:
+    """Where the first group begins whose media times cannot be, None: all of them can.
+
+    Nothing ties the bytes behind the index to a hash: a damaged time is still a number. The
+    first group is never one: without it nothing would be left.
+    """
+    groups = index.groups
+    for place, group in enumerate(groups):
+        if place + 1 < len(groups):
+            following = groups[place + 1]
+            if not 0 <= following.media_ms - group.media_ms <= _LONGEST_MS:
+                return following.offset
+        # The step to the group that follows is sound, so this one lies within.
+        if place and group.gap_ms > _LONGEST_MS:
+            return group.offset
+    return None
 
 
 def is_as_hashed(descriptor: int, group: Group) -> bool:
