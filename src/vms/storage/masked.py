@@ -1,4 +1,5 @@
-"""Video seen through masks: decoded, painted and encoded anew, picture by picture.
+"""Video seen through masks: decoded, painted and encoded anew, picture by picture. What is
+burned into an export (`export.burn`) goes the same way.
 
 What cannot be decoded is left out, never shown as it came.
 """
@@ -26,22 +27,32 @@ Shown = tuple[int, bool, bytes]
 class MaskedVideo:
     """Takes a track's pictures in decoding order, gives masked ones in the order shown."""
 
-    def __init__(self, parameters: CodecParameters, masks: Sequence[Outline], rate: float) -> None:
-        """`rate` in pictures a second. Raises StorageError where nothing encodes them."""
+    def __init__(
+        self, parameters: CodecParameters, masks: Sequence[Outline], rate: float, hint: str = ""
+    ) -> None:
+        """`rate` in pictures a second; `hint` as `Encoder` takes it.
+
+        Raises StorageError where nothing encodes them.
+        """
         decoder: Any = av.CodecContext.create(DECODERS[parameters.codec], "r")
         decoder.thread_count = 2
         self._decoder = decoder
         self._sets = b"".join(START_CODE + nal for nal in parameters.parameter_sets)
         self._painter = Painter(masks, parameters.width, parameters.height)
-        self._encoder = Encoder(parameters.width, parameters.height, rate)
+        self._encoder = Encoder(parameters.width, parameters.height, rate, hint)
         self._last = -1
         self.failed = 0
         """Pictures that could not be decoded."""
 
     @property
     def parameters(self) -> Track:
-        """What a file says of the masked track."""
+        """What a file says of the changed track."""
         return self._encoder.parameters
+
+    @property
+    def encoder(self) -> str:
+        """Its name, as FFmpeg calls it."""
+        return self._encoder.name
 
     def push(self, time_ns: int, key: bool, data: bytes) -> Iterator[Shown]:
         """One picture in, those out that are due. Raises StorageError where encoding fails."""
@@ -66,8 +77,13 @@ class MaskedVideo:
                 self.failed += 1
                 continue
             self._last = frame.pts
-            painted = self._painter.paint(frame)
-            yield from map(_shown, self._encoder.encode(painted))
+            changed = self._changed(frame, frame.pts * 1_000_000_000 // CLOCK_RATE)
+            if changed is not None:
+                yield from map(_shown, self._encoder.encode(changed))
+
+    def _changed(self, frame: av.VideoFrame, time_ns: int) -> av.VideoFrame | None:
+        """The frame as it is to be shown, None: not at all."""
+        return self._painter.paint(frame)
 
 
 def _ticks(time_ns: int) -> int:
@@ -75,5 +91,5 @@ def _ticks(time_ns: int) -> int:
 
 
 def _shown(coded: Coded) -> Shown:
-    # Rounded up, so that the remuxer comes to the same tick again.
+    # Rounded up, so that whoever writes them comes to the same tick again.
     return -(-coded.pts * 1_000_000_000 // CLOCK_RATE), coded.key, coded.data

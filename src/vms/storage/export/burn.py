@@ -6,23 +6,18 @@ passed on as it came where masks apply.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
-from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from vms.common.model.media import CodecParameters
-from vms.format.annexb import START_CODE, to_annexb
-from vms.format.fmp4 import Track
 from vms.format.font import text_mask
-from vms.storage.encode import CLOCK_RATE, Coded, Encoder
-from vms.storage.masking import Outline, Painter
-from vms.storage.snapshot import DECODERS
+from vms.storage.masked import MaskedVideo
+from vms.storage.masking import Outline
 
 _SHARE = 32
 """A line of text takes about one part in so many of the picture's height."""
@@ -77,7 +72,7 @@ def _samples(plane: Any) -> NDArray[np.uint8]:
     return rows[:, : plane.width]
 
 
-class Burned:
+class Burned(MaskedVideo):
     """Takes a track's pictures in decoding order, gives changed ones in the order shown.
 
     Only those shown from `from_ns` to before `until_ns` come out, so that the first is the
@@ -95,60 +90,16 @@ class Burned:
         until_ns: int,
     ) -> None:
         """`rate` in pictures a second. Raises StorageError where nothing encodes them."""
-        decoder: Any = av.CodecContext.create(DECODERS[parameters.codec], "r")
-        decoder.thread_count = 2
-        self._decoder = decoder
-        self._sets = b"".join(START_CODE + nal for nal in parameters.parameter_sets)
-        # Without masks it copies still: what a decoder gave it may yet predict from.
-        self._painter = Painter(masks, parameters.width, parameters.height)
+        # Without masks the painter copies still: what a decoder gave it may yet predict from.
+        super().__init__(parameters, masks, rate, "h264")
         self._overlay = overlay
-        self._encoder = Encoder(parameters.width, parameters.height, rate, "h264")
         self._wall_ns, self._span = wall_ns, (from_ns, until_ns)
-        self._last = -1
-        self.failed = 0
-        """Pictures that could not be decoded."""
 
-    @property
-    def track(self) -> Track:
-        return self._encoder.parameters
-
-    @property
-    def encoder(self) -> str:
-        """Its name, as FFmpeg calls it."""
-        return self._encoder.name
-
-    def push(self, time_ns: int, key: bool, data: bytes) -> Iterator[tuple[int, bool, bytes]]:
-        """One picture in, those out that are due. Raises StorageError where encoding fails."""
-        packet = av.Packet((self._sets if key else b"") + to_annexb(data))
-        packet.pts = (time_ns * CLOCK_RATE + 500_000_000) // 1_000_000_000
-        packet.time_base = Fraction(1, CLOCK_RATE)
-        yield from self._through(packet)
-
-    def flush(self) -> Iterator[tuple[int, bool, bytes]]:
-        """The last ones; nothing can be pushed after it. Raises StorageError."""
-        yield from self._through(None)
-        yield from map(_shown, self._encoder.flush())
-
-    def _through(self, packet: Any) -> Iterator[tuple[int, bool, bytes]]:
-        try:
-            frames = self._decoder.decode(packet)
-        except FFmpegError:
-            self.failed += 1
-            return
-        for frame in frames:
-            if frame.pts is None or frame.pts <= self._last:
-                self.failed += 1
-                continue
-            self._last = frame.pts
-            time_ns = frame.pts * 1_000_000_000 // CLOCK_RATE
-            # Recordings have times in whole milliseconds, ticks are finer.
-            if not self._span[0] - 500_000 <= time_ns < self._span[1] - 500_000:
-                continue
-            changed = self._painter.paint(frame)
+    def _changed(self, frame: av.VideoFrame, time_ns: int) -> av.VideoFrame | None:
+        # Recordings have times in whole milliseconds, ticks are finer.
+        if not self._span[0] - 500_000 <= time_ns < self._span[1] - 500_000:
+            return None
+        changed = super()._changed(frame, time_ns)
+        if changed is not None:
             self._overlay.draw(changed, self._wall_ns + time_ns)
-            yield from map(_shown, self._encoder.encode(changed))
-
-
-def _shown(coded: Coded) -> tuple[int, bool, bytes]:
-    # Rounded up, so that the writer comes to the same tick again.
-    return -(-coded.pts * 1_000_000_000 // CLOCK_RATE), coded.key, coded.data
+        return changed

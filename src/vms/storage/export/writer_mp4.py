@@ -32,10 +32,10 @@ Timed = tuple[int, bool, bytes]
 
 
 class Pictures(Protocol):
-    """Changes the pictures on their way; `track` is what comes out."""
+    """Changes the pictures on their way; `parameters` is what comes out."""
 
     @property
-    def track(self) -> Track: ...
+    def parameters(self) -> Track: ...
 
     def push(self, time_ns: int, key: bool, data: bytes) -> Iterable[Timed]: ...
 
@@ -64,7 +64,9 @@ def write_mp4(
             for number, track in sorted(first.tracks.items())
             if number == 1 or (audio and track.medium is Medium.AUDIO and track.codec in STORABLE)
         }
-    shown: list[Track] = [pictures.track if pictures and n == 1 else t for n, t in tracks.items()]
+    shown: list[Track] = [
+        pictures.parameters if pictures and n == 1 else t for n, t in tracks.items()
+    ]
     places = {number: place for place, number in enumerate(tracks)}
     from_ns, until_ns = plan.start_ns - plan.from_ns, plan.end_ns - plan.from_ns
     writer = Mp4Writer(slot, shown, plan.from_ns)
