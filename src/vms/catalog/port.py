@@ -193,6 +193,13 @@ class SegmentRepository(Protocol):
         """In one transaction; ids that are not there are passed over."""
         ...
 
+    async def remove_unheld(self, segment_ids: Iterable[str], now_ns: int) -> set[str]:
+        """Remove those that are closed and that no hold in force at `now_ns` overlaps; their ids.
+
+        A hold that is there when this begins is heeded: both are one transaction each.
+        """
+        ...
+
 
 class UserRepository(Protocol):
     async def list(self) -> tuple[User, ...]: ...

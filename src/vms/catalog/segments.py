@@ -7,7 +7,19 @@ from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from vms.catalog import tables as t
@@ -206,6 +218,25 @@ class Segments:
         async with self._database.write() as connection:
             for i in range(0, len(ids), _BATCH):
                 await connection.execute(delete(t.segments).where(_S.id.in_(ids[i : i + _BATCH])))
+
+    async def remove_unheld(self, segment_ids: Iterable[str], now_ns: int) -> set[str]:
+        ids = sorted(segment_ids)
+        held = exists(t.holds.c.id).where(
+            t.holds.c.camera == _S.camera,
+            t.holds.c.start_ns < _S.end_ns,
+            t.holds.c.end_ns > _S.start_ns,
+            t.holds.c.released_ns.is_(None),
+            or_(t.holds.c.until_ns.is_(None), t.holds.c.until_ns > now_ns),
+        )
+        removed: set[str] = set()
+        if not ids:
+            return removed
+        async with self._database.write() as connection:
+            for i in range(0, len(ids), _BATCH):
+                wanted = (_S.id.in_(ids[i : i + _BATCH]), _S.closed.is_(True), ~held)
+                found = await connection.execute(delete(t.segments).where(*wanted).returning(_S.id))
+                removed.update(found.scalars())
+        return removed
 
     async def _first(self, query: Select[Any]) -> SegmentRow | None:
         async with self._database.read() as connection:

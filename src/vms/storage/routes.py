@@ -8,20 +8,23 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from vms.storage import routes_media
+from vms.storage import routes_media, routes_preview
 from vms.storage.playback import NoFootage, Playback, PlaybackBusy
+from vms.storage.preview import Previews
 from vms.storage.responses import BUSY, NO_FOOTAGE, TIMES, PlaybackResponse, busy, nothing
 from vms.storage.view import MAX_MS, MILLISECOND, PREFIX, CameraView, Start, StreamName, note
 
 __all__ = ["PlaybackResponse", "router"]
 
 
-def router(playback: Playback) -> APIRouter:
-    """All routes of recordings, `/api/v1` included."""
+def router(playback: Playback, previews: Previews | None = None) -> APIRouter:
+    """All routes of recordings, `/api/v1` included; those of previews where there are some."""
     routes = APIRouter(prefix=PREFIX, tags=["playback"])
     _add_playback(routes, playback)
     _add_snapshot(routes, playback)
     routes_media.add(routes, playback)
+    if previews is not None:
+        routes_preview.add(routes, previews)
     return routes
 
 

@@ -1,0 +1,226 @@
+"""Deletes recordings so that no kill at any point leaves a row without its file, or a file
+that nobody knows.
+
+A volume has a journal, written in place so that it needs no space on a full disk:
+
+    1. the journal names the files, and is synced;
+    2. their rows go, in a transaction that spares what is held (so that no hold comes late);
+    3. the files go, and the folders are synced;
+    4. the journal is emptied.
+
+After a kill the journal is read again: a file whose row is still there was not deleted, and
+stays; one whose row is gone follows it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from vms.common.clock import Clock
+from vms.common.errors import NotFound, StorageError
+from vms.common.model.segment import SegmentRow
+from vms.storage.hand import Hand
+from vms.storage.volume import Volume, fsync_folder, index_path
+from vms.storage.volume_state import NO_SPACE
+from vms.storage.volumes import Volumes
+
+log = structlog.get_logger(__name__)
+
+JOURNAL = ".vms-deleting"
+_JOURNAL_BYTES = 64 * 1024
+_BATCH = 100
+_LONGEST_PATH = 400
+
+
+class RemovalSegments(Protocol):
+    """What is needed of the catalog's segments."""
+
+    async def get(self, segment_id: str) -> SegmentRow: ...
+
+    async def remove_unheld(self, segment_ids: Iterable[str], now_ns: int) -> set[str]: ...
+
+
+Gone = Callable[[Sequence[SegmentRow]], None]
+"""Hears of recordings that were deleted: what was made of them goes too."""
+
+
+def _nothing(_rows: Sequence[SegmentRow]) -> None:
+    return
+
+
+class Disk:
+    """What is done on the disk of a volume. Blocking. All raise OSError, StorageError."""
+
+    def prepare(self, volume: Volume) -> None:
+        """Make room for the journal while there is some."""
+        path = volume.root / JOURNAL
+        if not path.exists() or path.stat().st_size < _JOURNAL_BYTES:
+            _write(path, bytes(_JOURNAL_BYTES))
+            fsync_folder(volume.root)
+
+    def note(self, volume: Volume, entries: Mapping[str, str]) -> None:
+        """Say which recordings (id to path) are about to be deleted; none: nothing is."""
+        text = json.dumps(entries).encode()
+        if len(text) > _JOURNAL_BYTES:
+            raise StorageError(f"{len(entries)} recordings are too many to delete at once")
+        _write(volume.root / JOURNAL, text.ljust(_JOURNAL_BYTES, b"\0"))
+
+    def noted(self, volume: Volume) -> dict[str, str]:
+        """What the journal names; nothing where it was torn before anything was deleted."""
+        try:
+            with open(volume.root / JOURNAL, "rb") as file:
+                text = file.read(_JOURNAL_BYTES).rstrip(b"\0")
+            found = json.loads(text) if text else {}
+        except (FileNotFoundError, ValueError):
+            return {}
+        if not isinstance(found, dict):
+            return {}
+        return {str(key): str(value) for key, value in found.items()}
+
+    def unlink(self, volume: Volume, paths: Iterable[str]) -> None:
+        """Remove recordings with their indexes, and make that durable."""
+        folders = set()
+        for relative in paths:
+            recording = volume.path(relative)
+            folders.add(recording.parent)
+            for path in (recording, index_path(recording)):
+                path.unlink(missing_ok=True)
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError):
+                fsync_folder(folder)
+
+    def tidy(self, volume: Volume, folders: Iterable[Path]) -> None:
+        """Remove day folders that hold nothing any more."""
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def free(self, volume: Volume) -> int:
+        return volume.free_bytes()
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        os.pwrite(descriptor, data, 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Remover:
+    """Belongs to the event loop; the disk's work is done in a thread for each volume."""
+
+    def __init__(
+        self,
+        volumes: Volumes,
+        segments: RemovalSegments,
+        clock: Clock,
+        gone: Gone = _nothing,
+        disk: Disk | None = None,
+    ) -> None:
+        self._volumes = volumes
+        self._segments = segments
+        self._clock = clock
+        self._gone = gone
+        self._disk = disk or Disk()
+        self._hands = {volume.name: Hand(volume.name) for volume in volumes}
+        self._recovered: set[str] = set()
+        self.removed = 0
+        self.removed_bytes = 0
+
+    async def free(self, volume: Volume) -> int:
+        """Bytes free now. Raises StorageError, OSError."""
+        return await self._hands[volume.name].do(lambda: self._disk.free(volume))
+
+    async def remove(self, rows: Sequence[SegmentRow]) -> list[SegmentRow]:
+        """Delete closed recordings that nothing holds; those that are gone.
+
+        Rows on volumes that cannot be used stay for later. Raises CatalogError.
+        """
+        gone: list[SegmentRow] = []
+        by_volume: dict[str, list[SegmentRow]] = {}
+        for row in rows:
+            if row.closed and len(row.path) <= _LONGEST_PATH:
+                by_volume.setdefault(row.volume, []).append(row)
+        for name, some in by_volume.items():
+            try:
+                volume = self._volumes.of(some[0])
+                await self.recover(volume)
+                for i in range(0, len(some), _BATCH):
+                    gone += await self._remove(volume, some[i : i + _BATCH])
+            except OSError as error:
+                log.error("recordings not deleted", volume=name, error=error.strerror)
+            except StorageError as error:
+                log.error("recordings not deleted", volume=name, error=str(error))
+        if gone:
+            self.removed += len(gone)
+            self.removed_bytes += sum(row.size for row in gone)
+            self._gone(gone)
+        return gone
+
+    async def recover(self, volume: Volume) -> None:
+        """Finish what a kill interrupted; once for each volume.
+
+        Raises StorageError, OSError, CatalogError.
+        """
+        if volume.name in self._recovered:
+            return
+        hand, disk = self._hands[volume.name], self._disk
+        noted = await hand.do(lambda: disk.noted(volume))
+        left = [path for key, path in noted.items() if await self._is_unknown(key)]
+        if left:
+            log.info(
+                "deleting goes on where it was interrupted", volume=volume.name, left=len(left)
+            )
+            await hand.do(lambda: disk.unlink(volume, left))
+        if noted:
+            await hand.do(lambda: disk.note(volume, {}))
+        with contextlib.suppress(OSError):
+            # A full disk may have no room for it; deleting goes on without.
+            await hand.do(lambda: disk.prepare(volume))
+        self._recovered.add(volume.name)
+
+    async def _is_unknown(self, segment_id: str) -> bool:
+        try:
+            await self._segments.get(segment_id)
+        except NotFound:
+            return True
+        return False
+
+    async def _remove(self, volume: Volume, rows: Sequence[SegmentRow]) -> list[SegmentRow]:
+        hand, disk = self._hands[volume.name], self._disk
+        entries = {row.id: row.path for row in rows}
+        try:
+            await hand.do(lambda: disk.note(volume, entries))
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            # Without a journal a kill may leave files to be adopted again; that is better
+            # than a disk that stays full.
+            log.warning("no room for the journal of deleting", volume=volume.name)
+        ids = await self._segments.remove_unheld(entries, self._clock.now_ns())
+        gone = [row for row in rows if row.id in ids]
+        paths = [row.path for row in gone]
+        # From here on the journal is what knows of them, should this be interrupted.
+        self._recovered.discard(volume.name)
+        await hand.do(lambda: disk.unlink(volume, paths))
+        await hand.do(lambda: disk.note(volume, {}))
+        self._recovered.add(volume.name)
+        folders = {volume.path(path).parent for path in paths}
+        old = [folder for folder in folders if folder.name < self._yesterday()]
+        await hand.do(lambda: disk.tidy(volume, old))
+        return gone
+
+    def _yesterday(self) -> str:
+        """Folders of days before it get no new files."""
+        now = datetime.fromtimestamp(self._clock.now_ns() / 1e9, UTC)
+        return f"{now - timedelta(days=1):%Y-%m-%d}"
