@@ -10,6 +10,8 @@ import './styles/forms.css';
 import './styles/overlays.css';
 import './styles/pages.css';
 import './styles/playback.css';
+import './styles/timeline.css';
+import './styles/recordings.css';
 
 const root = document.getElementById('root');
 if (root) {

@@ -1,34 +1,11 @@
 import { api } from '../state/session';
 import type { ApiError } from './client';
 
-export interface RecordedSpan {
-  /** Epoch milliseconds. */
-  start: number;
-  end: number;
-  stream: string;
-  codec: string;
-}
-
 const one = (camera: string): string => `/cameras/${encodeURIComponent(camera)}`;
 
 /** Times come as RFC 3339 or as epoch milliseconds. */
 const toMs = (value: string | number): number =>
   typeof value === 'number' ? value : /^\d+$/.test(value) ? Number(value) : Date.parse(value);
-
-export async function listSpans(
-  camera: string,
-  start: number,
-  end: number,
-  signal?: AbortSignal,
-): Promise<RecordedSpan[]> {
-  const answer = await api.get<{
-    spans: { start: string | number; end: string | number; stream: string; codec: string }[];
-  }>(`${one(camera)}/recordings`, {
-    query: { start: Math.floor(start), end: Math.ceil(end) },
-    ...(signal ? { signal } : {}),
-  });
-  return answer.spans.map((span) => ({ ...span, start: toMs(span.start), end: toMs(span.end) }));
-}
 
 /** The local dates ('2026-11-23') that have footage between two dates, both included. */
 export async function listDays(camera: string, from: string, to: string): Promise<Set<string>> {
@@ -42,28 +19,36 @@ export async function listDays(camera: string, from: string, to: string): Promis
 }
 
 export interface PlaybackWindow {
+  stream: string;
   startMs: number;
   endMs: number;
   codecs: string;
   body: ReadableStream<Uint8Array>;
 }
 
-/** Rejects with ApiError 404 carrying `next_start` where nothing was recorded. */
+/** `keys`: key pictures alone. Rejects with ApiError 404 carrying `next_start` where nothing was recorded. */
 export async function openWindow(
   camera: string,
   stream: string,
   startMs: number,
   seconds: number,
   signal: AbortSignal,
+  keys = false,
 ): Promise<PlaybackWindow> {
   const response = await api.raw('GET', `${one(camera)}/playback`, {
-    query: { stream, start: Math.floor(startMs), duration: seconds },
+    query: {
+      stream,
+      start: Math.floor(startMs),
+      duration: seconds,
+      pictures: keys ? 'keys' : undefined,
+    },
     signal,
     timeoutMs: 60_000,
     headers: { Accept: 'video/mp4' },
   });
   const header = (name: string) => response.headers.get(name) ?? '';
   return {
+    stream,
     startMs: Number(header('X-Start-Ms')),
     endMs: Number(header('X-End-Ms')),
     codecs: header('X-Codecs'),

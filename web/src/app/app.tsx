@@ -1,12 +1,15 @@
 import { createMemo, type JSX, Match, onCleanup, Show, Switch } from 'solid-js';
 import { t } from '../i18n';
+import { AuditPage } from '../pages/audit';
 import { CameraPage } from '../pages/camera';
 import { AddCameraPage } from '../pages/camera-add';
 import { CamerasPage } from '../pages/cameras';
 import { LivePage } from '../pages/live';
+import { EvidencePage } from '../pages/evidence';
 import { NotFoundPage } from '../pages/not-found';
 import { PlaybackPage } from '../pages/playback';
 import { SignInPage } from '../pages/sign-in';
+import { StoragePage } from '../pages/storage';
 import { SystemPage } from '../pages/system';
 import { UsersPage } from '../pages/users';
 import { followCameras } from '../state/cameras';
@@ -58,8 +61,12 @@ const routes: Route[] = [
   { patterns: ['/cameras'], page: () => <CamerasPage /> },
   { patterns: ['/cameras/add'], page: () => <AddCameraPage /> },
   { patterns: ['/cameras/:id'], page: (part) => <CameraPage id={part('id') ?? ''} /> },
+  { patterns: ['/evidence'], page: () => <EvidencePage part="exports" /> },
+  { patterns: ['/evidence/holds'], page: () => <EvidencePage part="holds" /> },
   { patterns: ['/users'], page: () => <UsersPage /> },
   { patterns: ['/system'], page: () => <SystemPage /> },
+  { patterns: ['/storage'], page: () => <StoragePage /> },
+  { patterns: ['/audit'], page: () => <AuditPage /> },
 ];
 
 function find(at: string): { route: Route; parts: Record<string, string> } | undefined {

@@ -17,14 +17,28 @@ interface Place {
   label: MessageKey;
   /** Who finds something there; the server decides in the end. */
   roles?: readonly Role[];
+  /** Other addresses that belong to it. */
+  also?: readonly string[];
 }
 
 const places: Place[] = [
   { href: '/', icon: 'grid', label: 'nav.live' },
   { href: '/playback', icon: 'history', label: 'nav.playback' },
+  {
+    href: '/evidence',
+    icon: 'evidence',
+    label: 'nav.evidence',
+    roles: ['administrator', 'operator'],
+  },
   { href: '/cameras', icon: 'camera', label: 'nav.cameras' },
   { href: '/users', icon: 'users', label: 'nav.users', roles: ['administrator'] },
-  { href: '/system', icon: 'system', label: 'nav.system', roles: ['administrator', 'operator'] },
+  {
+    href: '/system',
+    icon: 'system',
+    label: 'nav.system',
+    roles: ['administrator', 'operator'],
+    also: ['/storage', '/audit'],
+  },
 ];
 
 const isHere = (href: string): boolean =>
@@ -49,7 +63,9 @@ export function Shell(props: { children: JSX.Element }) {
             <Link
               class="rail-item"
               href={place.href}
-              aria-current={isHere(place.href) ? 'page' : undefined}
+              aria-current={
+                [place.href, ...(place.also ?? [])].some(isHere) ? 'page' : undefined
+              }
             >
               <Icon name={place.icon} />
               <span class="truncate">{t(place.label)}</span>

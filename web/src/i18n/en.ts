@@ -1,5 +1,10 @@
+import { recordings } from './en-recordings';
+import { storage } from './en-storage';
+
 /** The English catalogue, and with its keys the type of every other one. `{name}` is filled in. */
 export const en = {
+  ...recordings,
+  ...storage,
   'app.skip': 'Skip to content',
   'app.loading': 'Loading…',
   'app.retry': 'Try again',
@@ -20,6 +25,7 @@ export const en = {
   'nav.cameras': 'Cameras',
   'nav.users': 'Users',
   'nav.system': 'System',
+  'nav.evidence': 'Evidence',
   'nav.account': 'Account',
   'nav.signOut': 'Sign out',
   'nav.password': 'Change password',
@@ -231,7 +237,8 @@ export const en = {
   'playback.live': 'Live',
   'playback.goLive': 'Go to live',
   'playback.timeline': 'Timeline',
-  'playback.timeline.hint': 'Wheel to zoom, drag to move, click to go there.',
+  'playback.timeline.hint':
+    'Click to go there, drag to scrub, drag the ruler to move, wheel to zoom, Shift and drag to select.',
   'playback.zoomIn': 'Zoom in',
   'playback.zoomOut': 'Zoom out',
   'playback.zoomAll': 'Whole day',

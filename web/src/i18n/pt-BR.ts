@@ -1,6 +1,10 @@
 import type { Catalogue } from './en';
+import { recordings } from './pt-BR-recordings';
+import { storage } from './pt-BR-storage';
 
 export const ptBR: Catalogue = {
+  ...recordings,
+  ...storage,
   'app.skip': 'Ir para o conteúdo',
   'app.loading': 'Carregando…',
   'app.retry': 'Tentar de novo',
@@ -21,6 +25,7 @@ export const ptBR: Catalogue = {
   'nav.cameras': 'Câmeras',
   'nav.users': 'Usuários',
   'nav.system': 'Sistema',
+  'nav.evidence': 'Evidências',
   'nav.account': 'Conta',
   'nav.signOut': 'Sair',
   'nav.password': 'Trocar senha',
@@ -232,7 +237,8 @@ export const ptBR: Catalogue = {
   'playback.live': 'Ao vivo',
   'playback.goLive': 'Ir para o ao vivo',
   'playback.timeline': 'Linha do tempo',
-  'playback.timeline.hint': 'Role para ampliar, arraste para mover, clique para ir até lá.',
+  'playback.timeline.hint':
+    'Clique para ir até lá, arraste para percorrer, arraste a régua para mover, role para ampliar, Shift e arraste para selecionar.',
   'playback.zoomIn': 'Ampliar',
   'playback.zoomOut': 'Reduzir',
   'playback.zoomAll': 'Dia inteiro',

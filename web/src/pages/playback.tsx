@@ -1,17 +1,21 @@
-/** Find what was recorded: a day on a timeline, and a player that follows it. */
+/** Find what was recorded: days on a timeline, and up to nine cameras that follow one clock. */
 
-import { createSignal, For, onCleanup, onMount, Show } from 'solid-js';
+import { createEffect, createSignal, For, on, onCleanup, Show } from 'solid-js';
 import type { Camera } from '../api/types';
 import { Link, navigate, query } from '../app/router';
-import { clock, number, day as sayDay, span as saySpan, t } from '../i18n';
+import { span as saySpan, t } from '../i18n';
 import { DayPicker } from '../playback/calendar';
-import { createPlayback, type Playback, SPEEDS } from '../playback/controller';
-import { KeysHelp, RowPicker, StageWords, ToolButton } from '../playback/parts';
-import { covered, parseDateKey } from '../playback/timeline';
+import { createPlayback, type Playback } from '../playback/controller';
+import { MarksList } from '../playback/marks-list';
+import { AddCamera, KeysHelp, ToolButton } from '../playback/parts';
+import { SelectionBar } from '../playback/selection-bar';
+import { Stage } from '../playback/stage';
+import { covered, dayOf, parseDateKey } from '../playback/timeline';
 import { Timeline } from '../playback/timeline-view';
+import { Transport } from '../playback/transport';
 import { cameraById, cameraList, failed, loaded } from '../state/cameras';
 import { now } from '../state/page';
-import { Empty, Loading, Segmented } from '../ui/controls';
+import { Empty, Loading } from '../ui/controls';
 import { Icon } from '../ui/icon';
 import { explain } from '../ui/toast';
 
@@ -37,18 +41,42 @@ export function PlaybackPage(props: { camera: string | undefined }) {
 
 function Player(props: { camera: Camera }) {
   const at = Number(query().get('at')) || undefined;
-  const day0 = at ?? parseDateKey(query().get('day') ?? '') ?? Date.now();
-  const play = createPlayback(() => props.camera, at, day0);
-  const [help, setHelp] = createSignal(false);
-  let host: HTMLDivElement | undefined;
-  let still: HTMLCanvasElement | undefined;
-
-  onMount(() => {
-    if (host && still) play.attach(host, still);
+  const others = (query().get('with') ?? '').split(',').filter((id) => cameraById(id));
+  const play = createPlayback({
+    at,
+    day: at ?? parseDateKey(query().get('day') ?? '') ?? Date.now(),
+    cameras: [...new Set([props.camera.id, ...others])],
   });
-  listenToKeys(play, () => setHelp(true));
+  const [listing, setListing] = createSignal(false);
+  listenToKeys(play, () => setListing(true));
 
-  const goTo = (id: string) => navigate(`/playback/${id}`, { replace: true });
+  // The address names the cameras, so that it can be kept and sent.
+  createEffect(
+    on(
+      () => [play.selected(), play.cameras()] as const,
+      ([id, all]) => {
+        const rest = all.filter((one) => one !== id).join(',');
+        if (id) navigate(`/playback/${id}${rest ? `?with=${rest}` : ''}`, { replace: true });
+      },
+      { defer: true },
+    ),
+  );
+  createEffect(
+    on(
+      () => props.camera.id,
+      (id) => {
+        if (!play.cameras().includes(id)) play.setCameras([id]);
+        play.select(id);
+      },
+      { defer: true },
+    ),
+  );
+  const swap = (id: string) => {
+    const before = play.selected();
+    const all = play.cameras();
+    if (!all.includes(id)) play.setCameras(all.map((one) => (one === before ? id : one)));
+    play.select(id);
+  };
 
   return (
     <div class="playback">
@@ -57,142 +85,88 @@ function Player(props: { camera: Camera }) {
         <select
           class="select camera-select"
           aria-label={t('playback.pick')}
-          value={props.camera.id}
-          onChange={(event) => goTo(event.currentTarget.value)}
+          value={play.selected()}
+          onChange={(event) => swap(event.currentTarget.value)}
         >
-          <For each={cameraList()}>{(one) => <option value={one.id}>{one.name}</option>}</For>
+          <For each={cameraList()}>
+            {(one) => (
+              <option value={one.id} selected={one.id === play.selected()}>
+                {one.name}
+              </option>
+            )}
+          </For>
         </select>
         <DayPicker
-          camera={props.camera.id}
-          day={play.day().start}
+          camera={play.selected()}
+          day={dayOf(play.head() ?? play.view().start).start}
           onPick={(ms) => play.openDay(ms)}
         />
         <span class="grow" />
-        <RowPicker rows={play.rows()} current={props.camera.id} onChange={play.setRows} />
+        <AddCamera
+          cameras={play.cameras()}
+          onAdd={(id) => play.setCameras([...play.cameras(), id])}
+        />
         <button
           type="button"
           class="btn quiet icon only-wide"
           aria-label={t('live.keys')}
           title={`${t('live.keys')} (?)`}
-          onClick={() => setHelp(true)}
+          onClick={() => play.setHelp(true)}
         >
           <Icon name="keyboard" />
         </button>
-        <Link class="btn" href={`/cameras/${props.camera.id}`} title={t('playback.goLive')}>
+        <Link class="btn" href={`/cameras/${play.selected()}`} title={t('playback.goLive')}>
           <Icon name="live" />
           {t('playback.live')}
         </Link>
       </header>
-      <div
-        class="playback-stage"
-        data-playback={props.camera.id}
-        data-state={play.state()}
-        data-wall-ms={play.head() === undefined ? undefined : Math.round(play.head() ?? 0)}
-        ref={(element) => {
-          host = element;
-        }}
-      >
-        <canvas
-          class="tile-still"
-          hidden
-          ref={(element) => {
-            still = element;
-          }}
-        />
-        <StageWords
-          state={play.emptyDay() ? 'no-day' : play.state()}
-          detail={play.detail()}
-          head={play.head()}
-          camera={props.camera.id}
-        />
-      </div>
-      <div class="transport">
-        <div class="transport-time">
-          <strong class="num">
-            {play.head() === undefined ? '--:--:--' : clock(play.head() ?? 0)}
-          </strong>
-          <span class="faint">{sayDay(play.head() ?? play.day().start, 'short')}</span>
-        </div>
-        <div class="transport-buttons">
-          <ToolButton
-            icon="previous"
-            label={t('playback.previousSpan')}
-            keys="["
-            onClick={() => play.toSpan('previous')}
-          />
-          <ToolButton
-            icon="back10"
-            label={t('playback.back10')}
-            keys="←"
-            onClick={() => play.jump(-10_000)}
-          />
-          <button
-            type="button"
-            class="btn primary play-button"
-            aria-label={play.playing() ? t('playback.pause') : t('playback.play')}
-            title={`${play.playing() ? t('playback.pause') : t('playback.play')} (Space)`}
-            onClick={() => play.toggle()}
-          >
-            <Icon name={play.playing() ? 'pause' : 'play'} />
-          </button>
-          <ToolButton
-            icon="forward10"
-            label={t('playback.forward10')}
-            keys="→"
-            onClick={() => play.jump(10_000)}
-          />
-          <ToolButton
-            icon="next"
-            label={t('playback.nextSpan')}
-            keys="]"
-            onClick={() => play.toSpan('next')}
-          />
-        </div>
-        <div class="transport-end">
-          <Show when={play.hasSound()}>
-            <ToolButton
-              icon={play.sound() ? 'sound' : 'soundOff'}
-              label={play.sound() ? t('playback.mute') : t('playback.unmute')}
-              keys="M"
-              onClick={() => play.toggleSound()}
-            />
-          </Show>
-          <Segmented
-            label={t('playback.speed')}
-            value={play.speed()}
-            options={SPEEDS.map((value) => ({
-              value,
-              label: `${number(value, value < 1 ? 1 : 0)}×`,
-            }))}
-            onChange={play.chooseSpeed}
-          />
-        </div>
-      </div>
+      <Stage play={play} onSelect={play.select} />
+      <Transport play={play} />
       <div class="timeline">
         <Timeline
-          rows={play.rows().map((id) => ({
+          rows={play.cameras().map((id) => ({
             id,
             name: cameraById(id)?.name ?? id,
-            spans: play.footage.of(id),
+            line: play.footage.line(id),
           }))}
-          selected={props.camera.id}
+          selected={play.selected()}
           view={play.view()}
-          limits={play.day()}
-          head={play.head()}
+          limits={play.limits()}
+          head={play.scrubbing() ?? play.head()}
           now={now()}
+          selection={play.selection}
           onView={play.look}
+          onScrub={play.scrub}
           onSeek={(ms, row) => {
-            if (row !== props.camera.id) {
-              play.setHead(ms);
-              goTo(row);
-            } else play.seek(ms);
+            if (play.cameras().includes(row)) play.select(row);
+            play.seek(ms);
           }}
         />
+        <SelectionBar play={play} />
         <div class="timeline-foot">
-          <span class="faint num">
-            {t('playback.recorded', { value: saySpan(covered(play.own())) })}
+          <span class="faint num only-wide">
+            {t('playback.recorded', { value: saySpan(covered(within(play))) })}
           </span>
           <span class="grow" />
+          <button
+            type="button"
+            class="btn quiet small"
+            classList={{ 'is-on': play.selection.span() !== undefined }}
+            aria-pressed={play.selection.span() !== undefined}
+            onClick={() =>
+              play.selection.span() ? play.selection.clear() : play.selection.begin()
+            }
+          >
+            <Icon name="select" />
+            {t('selection.begin')}
+          </button>
+          <ToolButton
+            icon="list"
+            label={t('marks.open')}
+            keys="E"
+            onClick={() => setListing(true)}
+            small
+          />
           <ToolButton
             icon="zoomOut"
             label={t('playback.zoomOut')}
@@ -207,36 +181,64 @@ function Player(props: { camera: Camera }) {
             onClick={() => play.zoom(0.6)}
             small
           />
-          <button type="button" class="btn quiet small" onClick={() => play.look(play.day())}>
+          <button type="button" class="btn quiet small" onClick={() => play.wholeDay()}>
             {t('playback.zoomAll')}
           </button>
         </div>
       </div>
-      <Show when={help()}>
-        <KeysHelp onClose={() => setHelp(false)} />
+      <Show when={play.help()}>
+        <KeysHelp onClose={() => play.setHelp(false)} />
+      </Show>
+      <Show when={listing()}>
+        <MarksList
+          line={play.footage.line(play.selected())}
+          view={play.view()}
+          name={cameraById(play.selected())?.name ?? play.selected()}
+          onSeek={(ms) => {
+            setListing(false);
+            play.seek(ms);
+          }}
+          onClose={() => setListing(false)}
+        />
       </Show>
     </div>
   );
 }
 
-function listenToKeys(play: Playback, help: () => void): void {
+/** What is recorded of the chosen camera within the view. */
+function within(play: Playback) {
+  const { start, end } = play.view();
+  return play
+    .own()
+    .map((one) => ({ start: Math.max(one.start, start), end: Math.min(one.end, end) }))
+    .filter((one) => one.end > one.start);
+}
+
+function listenToKeys(play: Playback, list: () => void): void {
+  const { players, selection } = play;
   const keys: Record<string, () => void> = {
-    ' ': () => play.toggle(),
-    k: () => play.toggle(false),
+    ' ': () => players.toggle(),
+    k: () => players.toggle(false),
     j: () => play.faster(-1),
     l: () => play.faster(1),
+    r: () => players.reverse(),
+    g: () => play.setSkip(!play.skip()),
+    i: () => selection.mark('start'),
+    o: () => selection.mark('end'),
+    t: () => document.querySelector<HTMLElement>('.time-button')?.click(),
+    e: list,
     ArrowLeft: () => play.jump(-10_000),
     ArrowRight: () => play.jump(10_000),
-    ',': () => play.frame(-1),
-    '.': () => play.frame(1),
-    '[': () => play.toSpan('previous'),
-    ']': () => play.toSpan('next'),
+    ',': () => void players.step(-1),
+    '.': () => void players.step(1),
+    '[': () => void play.toSpan('previous'),
+    ']': () => void play.toSpan('next'),
     '+': () => play.zoom(0.6),
     '=': () => play.zoom(0.6),
     '-': () => play.zoom(1 / 0.6),
-    '0': () => play.look(play.day()),
-    m: () => play.toggleSound(),
-    '?': help,
+    '0': () => play.wholeDay(),
+    m: () => players.toggleSound(),
+    '?': () => play.setHelp(true),
   };
   const onKey = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;

@@ -8,8 +8,11 @@ import { codecLabel } from '../live/facts';
 import { capabilities } from '../live/ladder';
 import { cameraList, stateOf } from '../state/cameras';
 import { watched } from '../state/page';
+import { isAdministrator } from '../state/session';
 import { Empty, Loading } from '../ui/controls';
 import { Icon } from '../ui/icon';
+import { Panel } from '../ui/panel';
+import { Tabs } from '../ui/tabs';
 import { explain } from '../ui/toast';
 
 const EVERY_MS = 10_000;
@@ -32,6 +35,7 @@ export function SystemPage() {
             {t('system.refresh')}
           </button>
         </header>
+        <SystemTabs />
         <Show
           when={known()}
           fallback={
@@ -46,6 +50,15 @@ export function SystemPage() {
       </div>
     </div>
   );
+}
+
+export function SystemTabs() {
+  const tabs = () => [
+    { href: '/system', label: t('system.title') },
+    { href: '/storage', label: t('storage.title') },
+    ...(isAdministrator() ? [{ href: '/audit', label: t('audit.title') }] : []),
+  ];
+  return <Tabs tabs={tabs()} />;
 }
 
 function Panels(props: { system: SystemInfo }) {
@@ -163,17 +176,6 @@ function BrowserPanel() {
         <Fact label={t('system.browser.mse')}>{words(can.mse)}</Fact>
       </dl>
     </Panel>
-  );
-}
-
-function Panel(props: { title: string; children: JSX.Element }) {
-  return (
-    <section class="panel">
-      <div class="panel-head">
-        <h2>{props.title}</h2>
-      </div>
-      <div class="panel-body stack">{props.children}</div>
-    </section>
   );
 }
 

@@ -1,211 +1,210 @@
 /** The state of the playback page and everything that can be done on it. */
 
-import { createEffect, createSignal, on, onCleanup } from 'solid-js';
-import { openWindow } from '../api/recordings';
+import { createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js';
 import type { Camera } from '../api/types';
-import { clock, t } from '../i18n';
-import { capabilities } from '../live/ladder';
-import { createVideo, keepPicture } from '../live/video';
-import { stateOf } from '../state/cameras';
+import { clock as sayClock, t } from '../i18n';
+import { cameraById } from '../state/cameras';
 import { toast } from '../ui/toast';
-import { type EngineState, PlaybackEngine } from './engine';
-import { chooseStream, createFootage, startingPoint } from './footage';
-import { dayOf, follow, spanAfter, spanBefore, type View, viewAround, zoomAt } from './timeline';
+import { createFootage, startingPoint } from './footage';
+import { type Speed, SPEEDS } from './follow';
+import { createPlayers } from './players';
+import { createSelection } from './selection-state';
+import {
+  clampView,
+  DAY,
+  dayOf,
+  follow,
+  type Span,
+  spanAfter,
+  spanBefore,
+  type View,
+  viewAround,
+  zoomAt,
+} from './timeline';
 
-export const SPEEDS = [0.5, 1, 2, 4] as const;
-export type Speed = (typeof SPEEDS)[number];
-export const MOST_ROWS = 6;
-
+export const MOST_CAMERAS = 9;
+/** How far back the timeline reaches: what the server tells at most. */
+const BACK_MS = 398 * DAY;
 /** After a hand on the timeline, the view stays where it was put for so long. */
 const FREE_LOOK_MS = 6000;
-const USUAL_RATE = 25;
+const SLACK_MS = 3000;
 
 export type Playback = ReturnType<typeof createPlayback>;
 
-/** `wish`: the moment to begin at, epoch milliseconds; undefined: the newest of `day`. */
-export function createPlayback(camera: () => Camera, wish: number | undefined, day0: number) {
-  const [day, setDay] = createSignal(dayOf(day0));
-  const [view, setView] = createSignal<View>(day());
-  const [head, setHead] = createSignal<number>();
-  const [rows, setRows] = createSignal([camera().id]);
-  const [state, setState] = createSignal<EngineState>('idle');
-  const [detail, setDetail] = createSignal('');
-  const [playing, setPlaying] = createSignal(true);
-  const [speed, setSpeed] = createSignal<Speed>(1);
-  const [hasSound, setHasSound] = createSignal(false);
-  const [sound, setSound] = createSignal(false);
-  const stage: { host?: HTMLElement; still?: HTMLCanvasElement } = {};
-  let engine: PlaybackEngine | undefined;
-  let stream = mainOf(camera());
-  let touchedAt = Number.NEGATIVE_INFINITY;
-  let arriving = true;
-  let firstWish = wish;
+export interface Wish {
+  /** The moment to begin at, epoch milliseconds; undefined: the newest of `day`. */
+  at: number | undefined;
+  day: number;
+  cameras: string[];
+}
 
-  const footage = createFootage(rows, day, () => {
-    if (arriving) arriveOnDay();
-    else if (state() === 'unsupported' && streamAt(head() ?? 0) !== stream) seek(head() ?? 0);
+/** Streams of a camera that are, or were, recorded: those switched off come last. */
+export function recordedStreams(camera: Camera | undefined): string[] {
+  const streams = camera?.streams ?? [];
+  const on = streams.filter((one) => one.recording !== 'off');
+  const first = on.length > 0 ? on : streams.slice(0, 1);
+  return first.map((one) => one.name);
+}
+
+export function createPlayback(wish: Wish) {
+  const limits = createMemo(() => {
+    const today = dayOf(Date.now());
+    return { start: today.start - BACK_MS, end: today.end };
   });
-  const own = () => footage.of(camera().id);
-  const streamAt = (ms: number) =>
-    chooseStream(footage.raw(camera().id), ms, capabilities().mse, mainOf(camera()));
+  const [cameras, setCameras] = createSignal(wish.cameras.slice(0, MOST_CAMERAS));
+  const [selected, setSelected] = createSignal(wish.cameras[0] ?? '');
+  const [view, setView] = createSignal<View>(dayOf(wish.day));
+  const [head, setHead] = createSignal<number>();
+  const [scrubbing, setScrubbing] = createSignal<number>();
+  const [skip, setSkip] = createSignal(true);
+  const [help, setHelp] = createSignal(false);
+  let touchedAt = Number.NEGATIVE_INFINITY;
+  let arriving: View | undefined = dayOf(wish.day);
+  let firstWish = wish.at;
 
-  /** A fresh engine on a fresh <video>; the old picture stays until the new one comes. */
-  const build = () => {
-    engine?.close();
-    const { host, still } = stage;
-    const before = host?.querySelector('video');
-    if (before && still && keepPicture(before, still)) still.hidden = false;
-    before?.remove();
-    const video = createVideo();
-    video.autoplay = false;
-    video.addEventListener('loadeddata', () => {
-      if (still) still.hidden = true;
-    });
-    host?.append(video);
-    const id = camera().id;
-    engine = new PlaybackEngine(video, {
-      open: (start, seconds, signal) => openWindow(id, stream, start, seconds, signal),
-      onState: (next, why) => {
-        setState(next);
-        setDetail(why);
-      },
-      onTime,
-      onCodecs: (codecs) => setHasSound(/mp4a|opus|flac/i.test(codecs)),
-      onGap: (from, to) => {
-        toast(t('playback.gap', { from: clock(from), to: clock(to) }));
-        onTime(to);
-      },
-    });
-    engine.rate = speed();
-    engine.sound = sound();
-    if (playing()) engine.play();
-  };
+  const streamsOf = (id: string) => recordedStreams(cameraById(id));
+  const footage = createFootage(cameras, streamsOf, view, () => arrive());
+  const own = (): Span[] => footage.of(selected());
+  const selection = createSelection(head, view, limits);
 
-  const onTime = (ms: number) => {
-    setHead(ms);
-    if (ms < day().start || ms >= day().end) turnTo(ms);
-    if (playing() && performance.now() - touchedAt > FREE_LOOK_MS) {
-      setView(follow(view(), ms, day()));
-    }
-  };
+  const players = createPlayers({
+    cameras,
+    selected,
+    line: footage.line,
+    streamsOf,
+    skip,
+    onHead: (ms) => {
+      setHead(ms);
+      const free = performance.now() - touchedAt <= FREE_LOOK_MS;
+      if (players.playing() && !free && scrubbing() === undefined) {
+        setView(follow(view(), ms, limits()));
+      }
+    },
+    onGap: (from, to) => {
+      toast(t('playback.gap', { from: sayClock(from), to: sayClock(to) }));
+    },
+  });
 
-  const turnTo = (ms: number) => {
-    const next = dayOf(ms);
-    setDay(next);
-    setView(next);
-  };
-
-  const openDay = (ms: number) => {
-    if (dayOf(ms).start === day().start) return;
-    // What plays belongs to another day.
-    build();
-    setState('idle');
-    setHead(undefined);
-    arriving = true;
-    turnTo(ms);
-  };
+  const seek = (ms: number) => players.seek(Math.min(Math.max(limits().start, ms), Date.now()));
 
   /** On a day just opened: go to the wish in the address, else to its newest footage. */
-  const arriveOnDay = () => {
-    arriving = false;
-    const last = own().at(-1);
-    const to = firstWish ?? (last && startingPoint(last, Date.now()));
+  const arrive = () => {
+    const wanted = arriving;
+    if (!wanted || !footage.knows(selected(), wanted)) return;
+    arriving = undefined;
+    const within = own().filter((one) => one.end > wanted.start && one.start < wanted.end);
+    const last = within.at(-1);
+    const inDay = last && {
+      start: Math.max(last.start, wanted.start),
+      end: Math.min(last.end, wanted.end),
+    };
+    const to = firstWish ?? (inDay && startingPoint(inDay, Date.now()));
     firstWish = undefined;
-    if (to === undefined) return;
-    setView(viewAround(to, own(), day()));
+    if (to === undefined) {
+      players.stop();
+      return;
+    }
+    setView(viewAround(to, own(), limits()));
     seek(to);
   };
 
-  const seek = (ms: number) => {
-    const wanted = streamAt(ms);
-    if (wanted !== stream) {
-      stream = wanted;
-      build();
-    }
-    void engine?.seek(Math.min(ms, Date.now()));
-  };
-
-  // Another camera: the same moment.
   createEffect(
     on(
-      () => camera().id,
-      (id) => {
-        if (!rows().includes(id)) setRows([...rows().slice(1 - MOST_ROWS), id]);
-        stream = streamAt(head() ?? 0);
-        const at = head();
-        build();
-        if (at !== undefined) void engine?.seek(at);
+      cameras,
+      (ids) => {
+        if (!ids.includes(selected())) setSelected(ids[0] ?? '');
       },
       { defer: true },
     ),
   );
-  onCleanup(() => engine?.close());
+  onCleanup(players.close);
 
-  const toggle = (next = !playing()) => {
-    setPlaying(next);
-    if (next) engine?.play();
-    else engine?.pause();
+  const look = (next: View) => {
+    touchedAt = performance.now();
+    setView(clampView(next, limits()));
   };
-  const chooseSpeed = (next: Speed) => {
-    setSpeed(next);
-    if (engine) engine.rate = next;
+
+  /** A recording further away than what is loaded is asked for, further and further. */
+  const toSpan = async (which: 'next' | 'previous') => {
+    const at = head() ?? view().start;
+    const near = which === 'next' ? spanAfter(own(), at) : spanBefore(own(), at, SLACK_MS);
+    const safe = which === 'next' || (near && near.start > view().start - DAY);
+    if (near && safe) {
+      seek(near.start);
+      return;
+    }
+    for (const days of [2, 30, 398]) {
+      const range =
+        which === 'next'
+          ? { start: at, end: Math.min(limits().end, at + days * DAY) }
+          : { start: Math.max(limits().start, at - days * DAY), end: at };
+      const spans = await footage.spansIn(selected(), range).catch(() => []);
+      const found = which === 'next' ? spanAfter(spans, at) : spanBefore(spans, at, SLACK_MS);
+      if (found) {
+        seek(found.start);
+        setView(viewAround(found.start, spans, limits()));
+        return;
+      }
+    }
+    toast(t(which === 'next' ? 'playback.noNext' : 'playback.noPrevious'));
   };
 
   return {
-    day,
+    limits,
+    cameras,
+    selected,
+    select: setSelected,
     view,
     head,
-    setHead,
-    rows,
-    setRows,
-    state,
-    detail,
-    playing,
-    speed,
-    hasSound,
-    sound,
+    scrubbing,
+    skip,
+    setSkip,
+    help,
+    setHelp,
     footage,
     own,
-    openDay,
+    selection,
+    players,
+    look,
     seek,
-    toggle,
-    chooseSpeed,
-    /** Call once the elements are there. */
-    attach(host: HTMLElement, still: HTMLCanvasElement) {
-      Object.assign(stage, { host, still });
-      build();
+    toSpan,
+    day: () => dayOf(head() ?? (view().start + view().end) / 2),
+    setCameras: (ids: string[]) => setCameras(ids.slice(0, MOST_CAMERAS)),
+    openDay: (ms: number) => {
+      const day = dayOf(ms);
+      arriving = day;
+      players.stop();
+      setHead(undefined);
+      setView(day);
+      footage.reload();
     },
-    emptyDay: () => footage.knows(day()) && own().length === 0 && state() !== 'playing',
-    look(next: View) {
-      touchedAt = performance.now();
-      setView(next);
+    emptyDay: () => {
+      const day = dayOf(head() ?? view().start);
+      return head() === undefined && footage.knows(selected(), day) && arriving === undefined;
     },
     zoom(factor: number) {
-      setView(zoomAt(view(), factor, head() ?? (view().start + view().end) / 2, day()));
+      look(zoomAt(view(), factor, head() ?? (view().start + view().end) / 2, limits()));
+    },
+    wholeDay() {
+      look(dayOf(head() ?? view().start));
+    },
+    /** A hand moves the head without playing; undefined lets go where it is. */
+    scrub(ms: number | undefined) {
+      touchedAt = performance.now();
+      setScrubbing(ms === undefined ? undefined : Math.min(ms, Date.now()));
     },
     /** L starts, then goes faster; J goes slower. */
     faster(by: 1 | -1) {
-      if (!playing()) toggle(true);
-      else chooseSpeed(SPEEDS[SPEEDS.indexOf(speed()) + by] ?? speed());
-    },
-    toggleSound() {
-      setSound(!sound());
-      if (engine) engine.sound = sound();
+      if (!players.playing()) {
+        players.toggle(true);
+        return;
+      }
+      const next = SPEEDS[SPEEDS.indexOf(players.speed()) + by];
+      if (next !== undefined) players.setSpeed(next as Speed);
     },
     jump(ms: number) {
       const at = head();
       if (at !== undefined) seek(at + ms);
     },
-    frame(by: 1 | -1) {
-      setPlaying(false);
-      engine?.step(by / (stateOf(camera().id, stream)?.frame_rate || USUAL_RATE));
-    },
-    toSpan(which: 'next' | 'previous') {
-      const at = head() ?? day().start;
-      const to = which === 'next' ? spanAfter(own(), at) : spanBefore(own(), at);
-      if (to) seek(to.start);
-    },
   };
 }
-
-const mainOf = (camera: Camera): string => camera.streams[0]?.name ?? 'main';

@@ -14,6 +14,7 @@ export interface Span {
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
 
 /** The closest look: half a minute across. */
 export const SHORTEST_VIEW = 30 * SECOND;
@@ -80,6 +81,8 @@ const STEPS = [
   6 * HOUR,
   12 * HOUR,
 ];
+/** Steps of whole days, laid at local midnights. */
+const DAY_STEPS = [1, 2, 7, 14, 28, 56];
 
 export interface Ticks {
   /** Distance between labelled marks. */
@@ -90,22 +93,52 @@ export interface Ticks {
 }
 
 /** Marks at round local times, labels at least `apart` pixels from each other. */
-export function ticks(view: View, width: number, zero: number, apart = 84): Ticks {
+export function ticks(view: View, width: number, apart = 84): Ticks {
   const wanted = (apart / Math.max(1, width)) * length(view);
-  const step = STEPS.find((candidate) => candidate >= wanted) ?? 12 * HOUR;
-  const below = STEPS.filter((candidate) => candidate < step && step % candidate === 0);
   const smallest = (7 / Math.max(1, width)) * length(view);
+  const step = STEPS.find((candidate) => candidate >= wanted);
+  if (step === undefined) {
+    const days = DAY_STEPS.find((candidate) => candidate * DAY >= wanted) ?? 56;
+    const fine = DAY < smallest ? days : 1;
+    const major = midnights(view, days);
+    const minor = midnights(view, fine).filter((ms) => !major.includes(ms));
+    return { step: days * DAY, major, minor };
+  }
+  const below = STEPS.filter((candidate) => candidate < step && step % candidate === 0);
   const fine = below.find((candidate) => candidate >= smallest) ?? step;
-  const major = marks(view, step, zero);
-  const minor = marks(view, fine, zero).filter((ms) => (ms - zero) % step !== 0);
-  return { step, major, minor };
+  const major = marks(view, step);
+  const taken = new Set(major);
+  return { step, major, minor: marks(view, fine).filter((ms) => !taken.has(ms)) };
 }
 
-function marks(view: View, step: number, zero: number): number[] {
+/** Each `step` from local midnight on, anew on each day, so that days of 23 hours come right. */
+function marks(view: View, step: number): number[] {
   const found: number[] = [];
-  const first = zero + Math.ceil((view.start - zero) / step) * step;
-  for (let ms = first; ms <= view.end; ms += step) found.push(ms);
+  for (let day = dayOf(view.start); day.start <= view.end; day = dayOf(day.end + HOUR)) {
+    const first = day.start + Math.max(0, Math.ceil((view.start - day.start) / step)) * step;
+    const last = Math.min(view.end, day.end - 1);
+    for (let ms = first; ms <= last; ms += step) found.push(ms);
+  }
   return found;
+}
+
+/** Local midnights, each `days` days, counted from a fixed Monday. */
+function midnights(view: View, days: number): number[] {
+  const found: number[] = [];
+  const cursor = new Date(dayOf(view.start).start);
+  while (cursor.getTime() <= view.end) {
+    const ms = cursor.getTime();
+    if (ms >= view.start && dayNumber(ms) % days === 0) found.push(ms);
+    cursor.setDate(cursor.getDate() + 1);
+  }
+  return found;
+}
+
+/** Days since Monday, 5 January 1970, by the local calendar. */
+function dayNumber(ms: number): number {
+  const date = new Date(ms);
+  const utc = Date.UTC(date.getFullYear(), date.getMonth(), date.getDate());
+  return Math.round(utc / DAY) - 4;
 }
 
 /** Sorted, and joined where they touch or overlap (up to `slack` apart). */
@@ -119,6 +152,22 @@ export function mergeSpans(spans: readonly Span[], slack = 0): Span[] {
     else merged.push({ start, end });
   }
   return merged;
+}
+
+/** What of `spans` (sorted, apart) is not in `others` (likewise), parts of 2 s or more. */
+export function subtract(spans: readonly Span[], others: readonly Span[]): Span[] {
+  const left: Span[] = [];
+  for (const span of spans) {
+    let at = span.start;
+    for (const other of others) {
+      if (other.end <= at) continue;
+      if (other.start >= span.end) break;
+      if (other.start - at >= 2 * SECOND) left.push({ start: at, end: other.start });
+      at = Math.max(at, other.end);
+    }
+    if (span.end - at >= 2 * SECOND) left.push({ start: at, end: span.end });
+  }
+  return left;
 }
 
 export function spanAt(spans: readonly Span[], ms: number): Span | undefined {

@@ -93,3 +93,7 @@ export async function signOut(): Promise<void> {
 
 /** Roles by what the screens offer; the server decides in the end. */
 export const isAdministrator = (): boolean => user()?.role === 'administrator';
+
+/** Exports, locks and bookmarks are for operators and administrators. */
+export const mayOperate = (): boolean =>
+  user()?.role === 'administrator' || user()?.role === 'operator';

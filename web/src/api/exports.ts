@@ -1,0 +1,81 @@
+/** Exports: footage taken out as files or as a case that can be verified. */
+
+import { api } from '../state/session';
+import type { Span } from '../playback/timeline';
+
+export type ExportFormat = 'mp4' | 'mkv' | 'case';
+export type ExportState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
+
+export interface ExportRequest {
+  cameras: string[];
+  /** Epoch milliseconds. */
+  start: number;
+  end: number;
+  stream: string;
+  format: ExportFormat;
+  exact: boolean;
+  audio: boolean;
+  burn: { time: boolean; name: boolean; watermark: boolean };
+  reason: string;
+}
+
+export interface ExportFile {
+  name?: string;
+  path?: string;
+  camera?: string;
+  size?: number;
+}
+
+export interface ExportModel {
+  id: string;
+  state: ExportState;
+  /** 0 to 1. */
+  progress: number;
+  error: string;
+  size: number;
+  created: number;
+  expires: number | null;
+  owner: string;
+  spec: Partial<ExportRequest>;
+  files: ExportFile[];
+}
+
+const one = (id: string): string => `/exports/${encodeURIComponent(id)}`;
+
+export const addExport = (request: ExportRequest): Promise<ExportModel> =>
+  api.request('POST', '/exports', {
+    body: { ...request, start: Math.floor(request.start), end: Math.ceil(request.end) },
+  });
+
+export const listExports = async (): Promise<ExportModel[]> => {
+  const answer = await api.get<ExportModel[] | { exports: ExportModel[] }>('/exports');
+  return Array.isArray(answer) ? answer : answer.exports;
+};
+
+export const cancelExport = (id: string): Promise<unknown> =>
+  api.request('POST', `${one(id)}/cancel`);
+
+export const deleteExport = (id: string): Promise<void> => api.request('DELETE', one(id));
+
+/** Where the browser itself fetches the file: it may be larger than the page could hold. */
+export const exportFilePath = (id: string): string => `${one(id)}/file`;
+
+export interface Rate {
+  /** Bytes a second of each stream that is recorded, by measure. */
+  perSecond: number;
+  recordedMs: number;
+}
+
+/** How large an export will be, roughly: what is recorded of each camera times its rate. */
+export function estimate(rates: readonly Rate[]): number {
+  return rates.reduce((sum, one) => sum + (one.perSecond * one.recordedMs) / 1000, 0);
+}
+
+/** The part of `spans` within `chosen`, in milliseconds. */
+export function recordedWithin(spans: readonly Span[], chosen: Span): number {
+  return spans.reduce(
+    (sum, one) =>
+      sum + Math.max(0, Math.min(one.end, chosen.end) - Math.max(one.start, chosen.start)),
+    0,
+  );
+}

@@ -1,0 +1,199 @@
+/** The exports: how far they are, fetching them, and how long they stay. */
+
+import { createResource, createSignal, For, onCleanup, Show } from 'solid-js';
+import { cancelExport, deleteExport, type ExportModel, listExports } from '../api/exports';
+import { bytes, dateTime, number, t } from '../i18n';
+import { cameraById } from '../state/cameras';
+import { watched } from '../state/page';
+import { Confirm, Empty, Loading } from '../ui/controls';
+import { Icon } from '../ui/icon';
+import { explain, toastError } from '../ui/toast';
+import { saveExport } from './download';
+
+const BUSY_EVERY_MS = 1500;
+const IDLE_EVERY_MS = 10_000;
+
+const tones = { queued: '', running: 'accent', done: 'ok', failed: 'bad', cancelled: '' } as const;
+
+export function Exports() {
+  const [list, { refetch }] = createResource(listExports);
+  const [deleting, setDeleting] = createSignal<ExportModel>();
+  const [busy, setBusy] = createSignal(false);
+  const active = () =>
+    (list.latest ?? []).some((one) => one.state === 'running' || one.state === 'queued');
+  let timer: ReturnType<typeof setTimeout>;
+  const again = () => {
+    timer = setTimeout(
+      async () => {
+        if (watched()) await refetch();
+        again();
+      },
+      active() ? BUSY_EVERY_MS : IDLE_EVERY_MS,
+    );
+  };
+  again();
+  onCleanup(() => clearTimeout(timer));
+
+  const act = async (work: () => Promise<unknown>) => {
+    setBusy(true);
+    try {
+      await work();
+      setDeleting(undefined);
+      await refetch();
+    } catch (error) {
+      toastError(error);
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  return (
+    <Show
+      when={!list.error}
+      fallback={<Empty icon="offline" title={explain(list.error)} lead="" />}
+    >
+      <Show when={list.latest} fallback={<Loading />}>
+        {(found) => (
+          <Show
+            when={found().length > 0}
+            fallback={
+              <Empty icon="download" title={t('exports.empty')} lead={t('exports.empty.lead')} />
+            }
+          >
+            <ul class="job-list">
+              <For each={found()}>
+                {(job) => (
+                  <Job
+                    job={job}
+                    busy={busy()}
+                    onCancel={() => void act(() => cancelExport(job.id))}
+                    onDelete={() => setDeleting(job)}
+                  />
+                )}
+              </For>
+            </ul>
+          </Show>
+        )}
+      </Show>
+      <Show when={deleting()}>
+        {(job) => (
+          <Confirm
+            title={t('exports.delete.title')}
+            lead={t('exports.delete.lead')}
+            action={t('app.delete')}
+            busy={busy()}
+            onYes={() => void act(() => deleteExport(job().id))}
+            onClose={() => setDeleting(undefined)}
+          />
+        )}
+      </Show>
+    </Show>
+  );
+}
+
+function Job(props: {
+  job: ExportModel;
+  busy: boolean;
+  onCancel: () => void;
+  onDelete: () => void;
+}) {
+  const active = () => props.job.state === 'running' || props.job.state === 'queued';
+  const cameras = () =>
+    (props.job.spec.cameras ?? []).map((id) => cameraById(id)?.name ?? id).join(', ');
+  const [saving, setSaving] = createSignal(false);
+  const save = async () => {
+    setSaving(true);
+    try {
+      await saveExport(props.job);
+    } catch (error) {
+      toastError(error);
+    } finally {
+      setSaving(false);
+    }
+  };
+  return (
+    <li class="panel job" data-export={props.job.id} data-state={props.job.state}>
+      <div class="job-main">
+        <strong class="truncate">{cameras()}</strong>
+        <span class="soft num">
+          {dateTime(props.job.spec.start ?? 0)} – {dateTime(props.job.spec.end ?? 0)}
+        </span>
+        <span class="faint">
+          {[
+            formatWord(props.job.spec.format),
+            props.job.size > 0 ? bytes(props.job.size) : '',
+            props.job.owner,
+            props.job.spec.reason ?? '',
+          ]
+            .filter(Boolean)
+            .join(' · ')}
+        </span>
+        <Show when={props.job.error}>
+          <span class="error-text" role="alert">
+            {props.job.error}
+          </span>
+        </Show>
+        <Show when={active()}>
+          <progress
+            max="1"
+            value={props.job.progress}
+            aria-label={t('exports.progress', { percent: number(props.job.progress * 100) })}
+          />
+        </Show>
+      </div>
+      <div class="job-side">
+        <span class={`badge ${tones[props.job.state]}`}>
+          {t(`exports.state.${props.job.state}`)}
+          <Show when={props.job.state === 'running'}>
+            {' '}
+            {number(props.job.progress * 100)} %
+          </Show>
+        </span>
+        <Show when={props.job.state === 'done' && props.job.expires}>
+          {(expires) => (
+            <span class="faint num">{t('exports.expires', { when: dateTime(expires()) })}</span>
+          )}
+        </Show>
+        <div class="row">
+          <Show when={props.job.state === 'done'}>
+            <button
+              type="button"
+              class="btn small primary"
+              disabled={saving()}
+              onClick={() => void save()}
+            >
+              <Icon name="download" />
+              {t('exports.download')}
+            </button>
+          </Show>
+          <Show
+            when={active()}
+            fallback={
+              <button
+                type="button"
+                class="btn small quiet icon"
+                aria-label={t('app.delete')}
+                title={t('app.delete')}
+                onClick={() => props.onDelete()}
+              >
+                <Icon name="trash" />
+              </button>
+            }
+          >
+            <button
+              type="button"
+              class="btn small"
+              disabled={props.busy}
+              onClick={() => props.onCancel()}
+            >
+              {t('app.cancel')}
+            </button>
+          </Show>
+        </div>
+      </div>
+    </li>
+  );
+}
+
+const formatWord = (format: string | undefined): string =>
+  format === 'case' ? t('export.format.case') : (format ?? '').toUpperCase();
