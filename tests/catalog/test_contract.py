@@ -45,8 +45,10 @@ async def test_what_a_camera_hides_and_when_it_records_comes_back(catalog: SqlCa
         audio=False, pre_roll_s=7.5, post_roll_s=60,
     )  # fmt: skip
     masks = (Mask(((0.0, 0.0), (0.5, 0.25), (1.0, 1.0)), "window"),)
-    await catalog.cameras.add(camera(streams=(main,), masks=masks))
-    assert await catalog.cameras.get("front") == camera(streams=(main,), masks=masks)
+    await catalog.cameras.add(camera(streams=(main,), masks=masks, onvif="192.168.1.20"))
+    assert await catalog.cameras.get("front") == camera(
+        streams=(main,), masks=masks, onvif="192.168.1.20"
+    )
 
 
 async def test_cameras_are_listed_by_id_with_their_own_streams(catalog: SqlCatalog) -> None:

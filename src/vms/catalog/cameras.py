@@ -89,6 +89,7 @@ class Cameras:
             "username": camera.username,
             "password": self._seal.seal(camera.password, _place(camera.id)),
             "masks": masks_text(camera.masks),
+            "onvif": camera.onvif,
         }
 
     def _camera(self, row: Row[Any], streams: Sequence[Row[Any]]) -> Camera:
@@ -100,6 +101,7 @@ class Cameras:
             password=self._seal.open(row.password, _place(row.id)),
             enabled=row.enabled,
             masks=masks_of(row.masks),
+            onvif=row.onvif,
         )
 
 

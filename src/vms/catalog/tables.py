@@ -42,6 +42,7 @@ cameras = Table(
     Column("username", Text, nullable=False),
     Column("password", Text, nullable=False, comment="sealed"),
     Column("masks", Text, nullable=False, server_default="", comment="JSON"),
+    Column("onvif", Text, nullable=False, server_default=""),
 )
 
 streams = Table(

@@ -109,7 +109,11 @@ class StreamConfig:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A device that gives video. `streams` are in order of size: main first."""
+    """A device that gives video. `streams` are in order of size: main first.
+
+    `onvif` is where its device service answers (host, host:port or address, without
+    credentials), so that its own events are read; empty: they are not.
+    """
 
     id: str
     name: str
@@ -118,6 +122,7 @@ class Camera:
     password: Secret = field(default_factory=lambda: Secret(""))
     enabled: bool = True
     masks: tuple[Mask, ...] = ()
+    onvif: str = ""
 
     def __post_init__(self) -> None:
         if len(self.masks) > MAX_MASKS:
