@@ -5,8 +5,8 @@ import type { Camera } from '../api/types';
 import { clock as sayClock, t } from '../i18n';
 import { cameraById } from '../state/cameras';
 import { toast } from '../ui/toast';
+import { SPEEDS, type Speed } from './follow';
 import { createFootage, startingPoint } from './footage';
-import { type Speed, SPEEDS } from './follow';
 import { createPlayers } from './players';
 import { createSelection } from './selection-state';
 import {

@@ -66,7 +66,8 @@ export class Coverage {
     if (direction > 0) {
       for (const one of sure) if (one.start <= at + SLACK && one.end > at) at = one.end;
     } else {
-      for (const one of sure.toReversed()) if (one.end >= at - SLACK && one.start < at) at = one.start;
+      for (const one of sure.toReversed())
+        if (one.end >= at - SLACK && one.start < at) at = one.start;
     }
     return at;
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Ranges } from '../live/edge';
-import { dropBehind, rangeAfter, rangeEnd, secondsAhead, wantsMore, windowSeconds } from './feed';
+import { rangeEnd } from './feed';
 
 const ranges = (...spans: [number, number][]): Ranges => ({
   length: spans.length,
@@ -8,32 +8,13 @@ const ranges = (...spans: [number, number][]): Ranges => ({
   end: (index) => (spans[index] as [number, number])[1],
 });
 
-describe('feed', () => {
-  const buffered = ranges([10, 20], [30, 50]);
-
-  it('knows what holds a moment and what follows it', () => {
+describe('rangeEnd', () => {
+  it('knows what holds a moment', () => {
+    const buffered = ranges([10, 20], [30, 50]);
     expect(rangeEnd(buffered, 9.95)).toBe(20);
     expect(rangeEnd(buffered, 15)).toBe(20);
     expect(rangeEnd(buffered, 20)).toBeUndefined();
-    expect(rangeAfter(buffered, 20)).toBe(30);
-    expect(rangeAfter(buffered, 40)).toBeUndefined();
-  });
-
-  it('counts what lies ahead without the holes', () => {
-    expect(secondsAhead(buffered, 15)).toBe(25);
-    expect(wantsMore(buffered, 15, 1)).toBe(false);
-    expect(wantsMore(buffered, 15, 4)).toBe(true);
-    expect(wantsMore(buffered, 35, 0.5)).toBe(true);
-    expect(wantsMore(ranges(), 0, 1)).toBe(true);
-  });
-
-  it('drops in large pieces what is far behind', () => {
-    expect(dropBehind(buffered, 45)).toBeUndefined();
-    expect(dropBehind(ranges([0, 100]), 90)).toEqual({ from: 0, to: 60 });
-    expect(dropBehind(ranges(), 90)).toBeUndefined();
-  });
-
-  it('begins with a short window', () => {
-    expect(windowSeconds(0)).toBeLessThan(windowSeconds(1));
+    expect(rangeEnd(buffered, 49.9)).toBe(50);
+    expect(rangeEnd(ranges(), 0)).toBeUndefined();
   });
 });

@@ -1,7 +1,13 @@
 /** What was recorded, missed, noticed and held around the view, kept fresh while it grows. */
 
 import { createEffect, createSignal, on, onCleanup } from 'solid-js';
-import { type EventMark, type GapMark, getTimeline, type HoldMark, type ModeSpan } from '../api/timeline';
+import {
+  type EventMark,
+  type GapMark,
+  getTimeline,
+  type HoldMark,
+  type ModeSpan,
+} from '../api/timeline';
 import { explain, toast } from '../ui/toast';
 import { DAY, HOUR, length, mergeSpans, type Span, subtract, type View } from './timeline';
 
@@ -67,7 +73,9 @@ export function createFootage(
     const ids = cameras();
     try {
       const lines = await Promise.all(
-        ids.map(async (id) => [id, await loadLine(id, streamsOf(id), range, step, signal)] as const),
+        ids.map(
+          async (id) => [id, await loadLine(id, streamsOf(id), range, step, signal)] as const,
+        ),
       );
       if (signal.aborted) return;
       setLoaded({ range, step, lines: Object.fromEntries(lines) });
@@ -144,7 +152,9 @@ async function loadLine(
     spans,
     streams: Object.fromEntries(streams.map((name, at) => [name, answers[at]?.spans ?? []])),
     // What another stream recorded is not missing.
-    gaps: first.gaps.filter((gap) => subtract([{ start: gap.start, end: gap.end ?? end }], spans).length > 0),
+    gaps: first.gaps.filter(
+      (gap) => subtract([{ start: gap.start, end: gap.end ?? end }], spans).length > 0,
+    ),
     events: first.events,
     holds: first.holds,
   };

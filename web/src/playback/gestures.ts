@@ -96,8 +96,6 @@ export class Gestures {
     const before = Math.max(12, Math.abs(finger.x - other.x));
     const after = Math.max(12, Math.abs(x - other.x));
     const fixed = this.ms(other.x);
-    this.target.setView(
-      zoomAt(this.target.view(), before / after, fixed, this.target.limits()),
-    );
+    this.target.setView(zoomAt(this.target.view(), before / after, fixed, this.target.limits()));
   }
 }

@@ -2,10 +2,10 @@
 
 import { createEffect, createSignal, For, on, onCleanup, Show } from 'solid-js';
 import { clock, day as sayDay, span as saySpan, t } from '../i18n';
-import { causeWord, kindWord } from './words';
 import type { Line } from './footage';
 import { cellAt, type Sheet, strips } from './strips';
 import type { Pointed } from './timeline-view';
+import { causeWord, kindWord } from './words';
 
 /** Sheets not at hand are fetched once the hand rests a little. */
 const WAIT_MS = 90;

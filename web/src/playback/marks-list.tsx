@@ -4,9 +4,9 @@ import { For, Show } from 'solid-js';
 import { clock, dateTime, span as saySpan, t } from '../i18n';
 import { Dialog } from '../ui/controls';
 import { Icon, type IconName } from '../ui/icon';
-import { causeWord, kindWord } from './words';
 import type { Line } from './footage';
 import type { View } from './timeline';
+import { causeWord, kindWord } from './words';
 
 interface Mark {
   icon: IconName;
@@ -30,7 +30,9 @@ export function listMarks(line: Line, view: View, now: number): Mark[] {
       icon: 'warn' as const,
       start: gap.start,
       end: gap.end ?? now,
-      text: [t('marks.gap', { cause: causeWord(gap.cause) }), gap.detail].filter(Boolean).join(': '),
+      text: [t('marks.gap', { cause: causeWord(gap.cause) }), gap.detail]
+        .filter(Boolean)
+        .join(': '),
     })),
     ...line.events.map((event) => ({
       icon: 'radar' as const,

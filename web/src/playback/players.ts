@@ -4,10 +4,10 @@ import { createEffect, createSignal } from 'solid-js';
 import { ApiError } from '../api/client';
 import { openWindow, type PlaybackWindow } from '../api/recordings';
 import { MasterClock } from './clock';
+import type { Speed } from './follow';
 import { Follower, type FollowerState } from './follower';
 import type { Line } from './footage';
 import { streamsAt } from './footage';
-import type { Speed } from './follow';
 
 /** How often the pictures are held against the clock. */
 const TICK_MS = 40;

@@ -1,10 +1,10 @@
 /** What can be done with the chosen span: export it, lock it, bookmark it. */
 
 import { createSignal, Show } from 'solid-js';
-import { clock, day as sayDay, span as saySpan, t } from '../i18n';
+import type { HoldKind } from '../api/timeline';
 import { ExportDialog } from '../evidence/export-dialog';
 import { HoldDialog } from '../evidence/hold-dialog';
-import type { HoldKind } from '../api/timeline';
+import { clock, day as sayDay, span as saySpan, t } from '../i18n';
 import { mayOperate } from '../state/session';
 import { Icon } from '../ui/icon';
 import type { Playback } from './controller';

@@ -6,11 +6,7 @@ import type { Edge } from './selection';
 import type { Selection } from './selection-state';
 import { msAt, SECOND, type View, xOf } from './timeline';
 
-export function Handles(props: {
-  selection: Selection;
-  view: View;
-  width: number;
-}) {
+export function Handles(props: { selection: Selection; view: View; width: number }) {
   return (
     <Show when={props.selection.span()}>
       <For each={['start', 'end'] as Edge[]}>{(edge) => <Handle edge={edge} {...props} />}</For>

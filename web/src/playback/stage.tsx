@@ -8,8 +8,8 @@ import { cameraById } from '../state/cameras';
 import { Icon } from '../ui/icon';
 import type { Playback } from './controller';
 import type { Line } from './footage';
-import { causeWord } from './words';
 import type { Shown } from './players';
+import { causeWord } from './words';
 
 export function Stage(props: { play: Playback; onSelect: (id: string) => void }) {
   const { play } = props;

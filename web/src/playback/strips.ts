@@ -24,7 +24,8 @@ export function cellAt(strip: Strip, ms: number, reach = 30_000): Cell | undefin
     if (time > ms) break;
   }
   const time = strip.times[best];
-  if (typeof time !== 'number' || Math.abs(time - ms) > reach || strip.columns < 1) return undefined;
+  if (typeof time !== 'number' || Math.abs(time - ms) > reach || strip.columns < 1)
+    return undefined;
   return { column: best % strip.columns, row: Math.floor(best / strip.columns), ms: time };
 }
 

@@ -260,11 +260,13 @@ function drawRuler(
     const midnight = new Date(ms).getHours() + new Date(ms).getMinutes() === 0;
     pen.fillStyle = INK.major;
     pen.fillRect(at, RULER - (midnight ? 13 : 9), 1, midnight ? 13 : 9);
-    pen.fillStyle = midnight && length(view) > DAY ? 'rgba(255,255,255,0.14)' : 'rgba(255,255,255,0.05)';
+    pen.fillStyle =
+      midnight && length(view) > DAY ? 'rgba(255,255,255,0.14)' : 'rgba(255,255,255,0.05)';
     pen.fillRect(at, RULER, 1, height - RULER - FOOT);
-    const label = step >= DAY || (midnight && length(view) > 1.2 * DAY)
-      ? dayLabel(ms)
-      : clock(ms, { seconds: step < 60 * SECOND });
+    const label =
+      step >= DAY || (midnight && length(view) > 1.2 * DAY)
+        ? dayLabel(ms)
+        : clock(ms, { seconds: step < 60 * SECOND });
     const half = pen.measureText(label).width / 2;
     pen.textAlign = 'center';
     pen.fillStyle = midnight ? INK.text : INK.faint;
@@ -275,12 +277,7 @@ function drawRuler(
 /** '23 Nov': the year is not said on a ruler. */
 const dayLabel = (ms: number): string => sayDay(ms, 'short').replace(/[,\s]*(de )?\d{4}$/, '');
 
-function drawSelection(
-  pen: CanvasRenderingContext2D,
-  span: Span,
-  height: number,
-  x: Place,
-): void {
+function drawSelection(pen: CanvasRenderingContext2D, span: Span, height: number, x: Place): void {
   const left = x(span.start);
   pen.fillStyle = INK.chosen;
   pen.fillRect(left, RULER - 4, Math.max(1, x(span.end) - left), height - RULER - 2);

@@ -37,7 +37,8 @@ export function Timeline(props: TimelineProps) {
   const redraw = () => {
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(() => {
-      if (canvas) draw(canvas, { ...props, selection: props.selection.span() }, width(), pointed()?.x);
+      if (canvas)
+        draw(canvas, { ...props, selection: props.selection.span() }, width(), pointed()?.x);
     });
   };
 

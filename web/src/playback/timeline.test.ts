@@ -92,12 +92,12 @@ describe('the first look', () => {
 
 describe('ticks', () => {
   it('chooses round steps with room for labels', () => {
-    expect(ticks(day, 1200, 0).step).toBe(2 * HOUR);
-    expect(ticks(day, 380, 0).step).toBe(6 * HOUR);
-    expect(ticks({ start: 0, end: MINUTE }, 1000, 0).step).toBe(10 * SECOND);
+    expect(ticks(day, 1200).step).toBe(2 * HOUR);
+    expect(ticks(day, 380).step).toBe(6 * HOUR);
+    expect(ticks({ start: 0, end: MINUTE }, 1000).step).toBe(10 * SECOND);
     for (const width of [320, 800, 1600]) {
       for (const size of [MINUTE, 7 * MINUTE, HOUR, 5 * HOUR, 24 * HOUR]) {
-        const found = ticks({ start: 1234, end: 1234 + size }, width, 0);
+        const found = ticks({ start: 1234, end: 1234 + size }, width);
         expect((found.step / size) * width).toBeGreaterThanOrEqual(84);
         expect(found.major.length + found.minor.length).toBeLessThan(width / 5);
       }
@@ -105,7 +105,7 @@ describe('ticks', () => {
   });
 
   it('puts marks at round times inside the view only', () => {
-    const found = ticks({ start: 90 * MINUTE, end: 210 * MINUTE }, 500, 0);
+    const found = ticks({ start: 90 * MINUTE, end: 210 * MINUTE }, 500);
     expect(found.major.every((ms) => ms % found.step === 0)).toBe(true);
     expect(found.major[0]).toBeGreaterThanOrEqual(90 * MINUTE);
     expect(found.minor).not.toContain(2 * HOUR);

@@ -2,10 +2,10 @@
 
 import { createSignal, Show } from 'solid-js';
 import { clock, number, day as sayDay, t } from '../i18n';
+import { Icon } from '../ui/icon';
 import { toast } from '../ui/toast';
 import type { Playback } from './controller';
-import { type Speed, SPEEDS } from './follow';
-import { Icon } from '../ui/icon';
+import { SPEEDS, type Speed } from './follow';
 import { ToolButton } from './parts';
 import { parseTyped } from './typed';
 

@@ -1,7 +1,7 @@
 /** Kinds of events and causes of gaps in the reader's words; unknown ones speak for themselves. */
 
-import { en } from '../i18n/en';
 import { type MessageKey, t } from '../i18n';
+import { en } from '../i18n/en';
 
 const say = (key: string, plain: string): string => (key in en ? t(key as MessageKey) : plain);
 
