@@ -15,6 +15,7 @@ from vms.bus.port import Bus
 from vms.catalog.port import Catalog
 from vms.storage import routes as storage_routes
 from vms.storage.playback import Playback
+from vms.storage.preview import Previews
 from vms.storage.settings import StorageSettings
 from vms.stream import routes as stream_routes
 from vms.stream.service import StreamService
@@ -26,8 +27,9 @@ DEFAULT_PATH = Path("docs/reference/openapi.json")
 def routers(bus: Bus, catalog: Catalog) -> Sequence[APIRouter]:
     """The routes of all roles, as one process that carries them all serves them."""
     playback = Playback(catalog, StorageSettings(), Path("recordings"))
+    previews = Previews(catalog, playback.volume_of, Path("data"))
     live = StreamService(bus, StreamSettings())
-    return stream_routes.router(live), storage_routes.router(playback)
+    return stream_routes.router(live), storage_routes.router(playback, previews)
 
 
 def document() -> str:

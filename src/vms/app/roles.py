@@ -26,15 +26,18 @@ from vms.common.errors import ConfigError
 from vms.ingest import service as ingest
 from vms.storage import routes as storage_routes
 from vms.storage.playback import Playback
+from vms.storage.preview import Previews
 from vms.storage.service import StorageService
+from vms.storage.volumes import Volumes
 from vms.stream import routes as stream_routes
 from vms.stream.service import StreamService
 from vms.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
-FIRST, MIDDLE, LAST = 0, 1, 2
-"""When a service stops: what brings media first, what answers people last."""
+FIRST, MIDDLE, LAST, AFTER = 0, 1, 2, 3
+"""When a service stops: what brings media first, what answers people last, and after it what
+writes down who did what."""
 
 
 async def _ingest(node: Node) -> list[Service]:
@@ -53,12 +56,15 @@ async def _ingest(node: Node) -> list[Service]:
 
 async def _storage(node: Node) -> list[Service]:
     settings = node.settings.storage.model_copy(update={"root": node.settings.storage_root})
-    playback = Playback(node.catalog, settings, node.settings.storage_root)
+    # Made once, and shared: who reads must know what the recorder knows of the disks.
+    volumes = Volumes.of_settings(settings)
+    playback = Playback(node.catalog, settings, volume_of=volumes.of)
+    previews = Previews(node.catalog, volumes.of, node.settings.data_dir, node.wall)
 
     async def run() -> None:
-        await StorageService(node.bus, node.catalog, settings, node.wall).run()
+        await StorageService(node.bus, node.catalog, settings, node.wall, volumes=volumes).run()
 
-    return [Service("storage", run, storage_routes.router(playback), stops=MIDDLE)]
+    return [Service("storage", run, storage_routes.router(playback, previews), stops=MIDDLE)]
 
 
 async def _stream(node: Node) -> list[Service]:
@@ -131,6 +137,7 @@ async def _http(node: Node, routers: Sequence[APIRouter]) -> list[Service]:
     app = create_app(services, routers, WEB_DIR)
     _tell(http.address(server), password)
     return [
+        Service("audit", auth.audit.run, stops=AFTER),
         Service("api", lambda: api_service.run(services), stops=LAST),
         Service("http", lambda: http.serve(app, server, node.settings.http), stops=LAST),
     ]

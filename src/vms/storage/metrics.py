@@ -41,6 +41,7 @@ SEGMENTS = Counter(
     "vms_storage_segments_total", "Recording files opened, closed, mended, given up", ["event"]
 )
 DISK_FREE = Gauge("vms_storage_disk_free_bytes", "Free space of the volume", ["volume"])
+ALARMS = Gauge("vms_alarm", "Alarms of storage that are not over", ["kind"])
 PLAYBACK_BYTES = Counter("vms_storage_playback_bytes_total", "Bytes sent as playback")
 PLAYBACK_ACTIVE = Gauge("vms_storage_playback_active", "Playback answers being sent")
 

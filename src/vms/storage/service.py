@@ -1,197 +1,161 @@
-"""The storage role: records what is to be recorded, and mends what a crash left open."""
+"""The storage role: records what is to be recorded, and looks after what is recorded.
+
+Recording begins as soon as the cameras are known and waits for nothing else. All other parts
+(`_parts`) run beside it, each on its own: one that fails is started again and takes nothing
+with it. A volume that cannot be used is said and tried again; the others are recorded to.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import structlog
 
 from vms.bus import subjects
 from vms.bus.port import Bus
+from vms.catalog.port import Catalog
 from vms.common.clock import Clock
-from vms.common.errors import CatalogError, StorageError
+from vms.common.errors import CatalogError, VmsError
 from vms.common.lifecycle import keep_running, stop_task
 from vms.common.model.messages import Command, Reply
 from vms.common.model.segment import SegmentRow
-from vms.storage.mend import StillWritten, mend_orphan, mend_row
-from vms.storage.recorder import Recorder, RecorderCatalog, RecordingState
+from vms.storage.alarms import Alarms
+from vms.storage.health import VolumeAlarms
+from vms.storage.identities import Identities
+from vms.storage.mender import Mender
+from vms.storage.recorder import Recorder, RecordingState
 from vms.storage.settings import StorageSettings
-from vms.storage.volume import Volume
+from vms.storage.volumes import Volumes
 
 log = structlog.get_logger(__name__)
 
 _RETRY_S = 5.0
-_MEND_EVERY_S = 10.0
-_ORPHAN_DAYS = 2
+_FIRST_LOOK_S = 1.0
+"""How long recording waits for the first look at all volumes, so that none is taken for dead."""
+
+Part = tuple[str, Callable[[], Awaitable[None]]]
+Asked = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+T = TypeVar("T")
 
 
-async def run(bus: Bus, catalog: RecorderCatalog, settings: StorageSettings, clock: Clock) -> None:
-    """Record until cancelled, then close all files. `settings.root` must be set.
-
-    A volume that cannot be used is reported and tried again; nothing else waits for it.
-    """
+async def run(bus: Bus, catalog: Catalog, settings: StorageSettings, clock: Clock) -> None:
+    """Record until cancelled, then close all files. `settings.root` must be set."""
     await StorageService(bus, catalog, settings, clock).run()
 
 
 class StorageService:
-    """One volume, and the recorder that writes to it."""
+    """The volumes, the recorder that writes to them, and what looks after the recordings."""
 
     def __init__(
         self,
         bus: Bus,
-        catalog: RecorderCatalog,
+        catalog: Catalog,
         settings: StorageSettings,
         clock: Clock,
         root: Path | None = None,
+        volumes: Volumes | None = None,
     ) -> None:
-        """Raises StorageError where neither `root` nor `settings.root` is given."""
-        where = root or settings.root
-        if where is None:
-            raise StorageError("no directory for recordings: set storage.root")
-        self.volume = Volume(where, settings.min_free_bytes)
-        self.problem = ""
-        """Why the volume cannot be used, as a sentence; empty while it can."""
+        """`volumes`: those of the settings, where somebody else reads from them too.
+
+        Raises StorageError where neither `root` nor `settings.root` is given.
+        """
+        self.volumes = volumes or Volumes.of_settings(settings, root)
         self._bus = bus
         self._catalog = catalog
         self._clock = clock
-        self.recorder = Recorder(bus, catalog, self.volume, settings, clock)
+        self._settings = settings
+        self._waiting = ""
+        self._started = False
+        self._left: list[SegmentRow] = []
+        self.alarms = Alarms(bus, clock)
+        self.recorder = Recorder(bus, catalog, self.volumes, settings, clock)
+        self.identities = Identities(catalog.settings, self.volumes, clock)
+        self.mender = Mender(self.volumes, catalog, self.recorder.rows, clock)
+        self.recorder.on_trouble = VolumeAlarms(self.volumes, self.alarms, clock).trouble
+        self.commands: dict[str, Asked] = {"status": self._status}
+        """What may be asked for by STORAGE_COMMANDS."""
+
+    def _parts(self) -> list[Part]:
+        """What runs beside the recorder, each until cancelled."""
+        return [
+            ("storage-mender", lambda: self.mender.run(self._left, self.recorder.broken)),
+            ("storage-volumes", self.identities.run),
+            ("storage-alarms", self.alarms.run),
+        ]
 
     def states(self) -> list[RecordingState]:
         """How each stream's recording stands."""
         return self.recorder.states()
 
+    @property
+    def problem(self) -> str:
+        """What keeps streams from being recorded, as a sentence; empty where nothing does."""
+        if not self._started:
+            return self._waiting
+        return self.volumes.problem() or self._disk_problem()
+
     async def run(self) -> None:
+        """Until cancelled, then close all files."""
         serving = await self._bus.serve(subjects.STORAGE_COMMANDS, self._answer)
-        mender: asyncio.Task[None] | None = None
+        tasks: list[asyncio.Task[None]] = []
         try:
-            await self._prepare()
-            left = await self._left_open()
+            known = await self._patiently(self.identities.known)
+            # Asked before this process opens files of its own.
+            self._left = await self._patiently(self._catalog.segments.open_segments)
+            self.volumes.start(known, self.identities.note)
+            await asyncio.to_thread(self.volumes.wait_looked, _FIRST_LOOK_S)
             await self.recorder.start()
-            mender = asyncio.create_task(
-                keep_running("storage-mender", lambda: self._mend(left)), name="storage-mender"
-            )
+            self._started = True
+            tasks = [
+                asyncio.create_task(keep_running(name, body), name=name)
+                for name, body in self._parts()
+            ]
             await asyncio.Event().wait()
         finally:
-            await stop_task(mender)
+            await asyncio.gather(*(stop_task(task, 1.0) for task in tasks))
             await serving.close()
             await self.recorder.stop()
+            self.volumes.stop()
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the catalog says, as soon as it says something."""
+        while True:
+            try:
+                found = await ask()
+            except CatalogError as error:
+                self._waiting = f"nothing is recorded before the catalog can be read: {error}"
+                log.error("the catalog cannot be read, trying again", error=str(error))
+                await self._clock.sleep(_RETRY_S)
+            else:
+                self._waiting = ""
+                return found
 
     async def _answer(self, command: Command) -> Reply:
-        if command.kind != "status":
-            return Reply(error=f"storage knows no command {command.kind[:40]!r}; it knows 'status'")
-        return Reply(
-            {
-                "volume": str(self.volume.root),
-                "problem": self.problem or self._disk_problem(),
-                "streams": [asdict(state) for state in self.states()],
-            }
-        )
+        asked = self.commands.get(command.kind)
+        if asked is None:
+            known = ", ".join(sorted(self.commands))
+            return Reply(error=f"storage knows no command {command.kind[:40]!r}; it knows {known}")
+        try:
+            return Reply(await asked(command.body))
+        except VmsError as error:
+            return Reply(error=str(error))
+
+    async def _status(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {
+            "volume": str(self.volumes.main.root),
+            "problem": self.problem,
+            "streams": [asdict(state) for state in self.states()],
+        }
 
     def _disk_problem(self) -> str:
-        """What the volume refuses, as the streams that are to be recorded found it."""
+        """What the volumes refuse, as the streams that are to be recorded found it."""
         stopped = [state for state in self.states() if state.problem]
         if not stopped:
             return ""
         count = len(stopped)
         what = f"{count} streams are" if count > 1 else f"{stopped[0].camera} is"
         return f"{what} not recorded: {stopped[0].problem}"
-
-    async def _prepare(self) -> None:
-        """Wait until the volume can be used."""
-        while True:
-            try:
-                await asyncio.to_thread(self.volume.prepare)
-                if self.problem:
-                    log.info("volume can be used again", volume=str(self.volume.root))
-                self.problem = ""
-                return
-            except StorageError as error:
-                if self.problem != str(error):
-                    log.error("not recording", error=str(error), next_try_s=_RETRY_S)
-                self.problem = str(error)
-            await self._clock.sleep(_RETRY_S)
-
-    async def _left_open(self) -> list[SegmentRow]:
-        """Rows that no living process closed; asked before this one opens its own."""
-        while True:
-            try:
-                return await self._catalog.segments.open_segments()
-            except CatalogError as error:
-                log.error("the catalog cannot be read, trying again", error=str(error))
-                await self._clock.sleep(_RETRY_S)
-
-    async def _mend(self, left: list[SegmentRow]) -> None:
-        """Mend what was left open, then files without a row, then what breaks later."""
-        while left:
-            await self._mend_one(left[-1])
-            left.pop()
-        await self._adopt()
-        broken = self.recorder.broken
-        while True:
-            await self._clock.sleep(_MEND_EVERY_S)
-            for _ in range(len(broken)):
-                row = broken.pop(0)
-                if not await self._mend_one(row):
-                    broken.append(row)
-
-    async def _mend_one(self, row: SegmentRow) -> bool:
-        """False where it should be tried again."""
-        try:
-            mended = await asyncio.to_thread(mend_row, self.volume, row)
-        except StillWritten:
-            return True
-        except StorageError as error:
-            log.error("recording not mended", path=row.path, error=str(error))
-            return False
-        if mended is None:
-            await self._catalog.segments.remove(row.id)
-        else:
-            self.recorder.rows.closed(mended)
-        return True
-
-    async def _adopt(self) -> None:
-        """Bring files into the catalog whose row a crash took: those of the newest days."""
-        found = await asyncio.to_thread(_newest_files, self.volume.root)
-        for camera, paths in found.items():
-            days = sorted({path.split("/")[2] for path in paths})
-            start = datetime.fromisoformat(days[0]).replace(tzinfo=UTC) - timedelta(days=1)
-            end = datetime.fromisoformat(days[-1]).replace(tzinfo=UTC) + timedelta(days=2)
-            rows = await self._catalog.segments.spans(
-                camera, None, int(start.timestamp()) * 10**9, int(end.timestamp()) * 10**9
-            )
-            for path in sorted(paths - {row.path for row in rows}):
-                await self._adopt_one(path)
-
-    async def _adopt_one(self, path: str) -> None:
-        try:
-            row = await asyncio.to_thread(mend_orphan, self.volume, path)
-        except StillWritten:
-            return
-        except StorageError as error:
-            log.warning("file is left alone", path=path, reason=str(error))
-            return
-        if row is not None and path.startswith(f"cameras/{row.camera}/"):
-            log.info("recording brought back into the catalog", path=path)
-            self.recorder.rows.opened(row)
-            self.recorder.rows.closed(row)
-
-
-def _newest_files(root: Path) -> dict[str, set[str]]:
-    """Recordings of each camera's newest days, as paths below the root."""
-    found: dict[str, set[str]] = {}
-    for camera in sorted(p for p in (root / "cameras").glob("*") if p.is_dir()):
-        days = sorted(day for day in camera.iterdir() if day.is_dir() and _is_day(day.name))
-        for day in days[-_ORPHAN_DAYS:]:
-            for file in day.glob("*.mkv"):
-                found.setdefault(camera.name, set()).add(str(file.relative_to(root)))
-    return found
-
-
-def _is_day(name: str) -> bool:
-    try:
-        return len(name) == 10 and bool(datetime.fromisoformat(name))
-    except ValueError:
-        return False

@@ -80,7 +80,7 @@ class Volume:
         self._watcher: threading.Thread | None = None
         self._wake = threading.Event()
         self._looked = threading.Event()
-        self._ending = False
+        self._ending = threading.Event()
         self._ready = False
         self._began: float | None = None
 
@@ -167,23 +167,27 @@ class Volume:
 
         `prepared` is called there with the marker's id once the volume can be used.
         """
-        if self._watcher is None:
+        if self._watcher is None or self._ending.is_set():
+            self._ending = threading.Event()
             self._watcher = threading.Thread(
-                target=self._watch, args=(prepared,), name=f"volume-{self.name}", daemon=True
+                target=self._watch,
+                args=(prepared, self._ending),
+                name=f"volume-{self.name}",
+                daemon=True,
             )
             self._watcher.start()
 
     def unwatch(self) -> None:
         """End the thread; one that the disk holds ends when the disk lets it."""
-        self._ending = True
+        self._ending.set()
         self._wake.set()
 
     def wait_looked(self, limit: float) -> bool:
         """Wait until the watching thread has looked once; False after `limit` seconds."""
         return self._looked.wait(limit)
 
-    def _watch(self, prepared: Callable[[str], None] | None) -> None:
-        while not self._ending:
+    def _watch(self, prepared: Callable[[str], None] | None, ending: threading.Event) -> None:
+        while not ending.is_set():
             self._began = time.monotonic()
             try:
                 self._turn(prepared)

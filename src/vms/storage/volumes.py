@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -125,7 +124,8 @@ class Volumes:
         first be used.
         """
         for volume in self:
-            volume.identity = identities.get(volume.name, "")
+            # Started again, it may know more than the catalog was told yet.
+            volume.identity = identities.get(volume.name, volume.identity)
             volume.watch(lambda identity, name=volume.name: prepared(name, identity))  # type: ignore[misc]
 
     def wait_looked(self, limit: float) -> None:
@@ -162,21 +162,3 @@ def _score(volume: Volume, camera: str, stream: str) -> float:
     # By powers of two, so that a size that varies a little moves no stream.
     weight = 2.0 ** round(math.log2(size)) if size else 1.0
     return -weight / math.log((number + 1) / (2**64 + 2))
-
-
-class Identities:
-    """What `prepared` tells, carried from the volumes' threads to whoever remembers it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._new: dict[str, str] = {}
-
-    def note(self, name: str, identity: str) -> None:
-        with self._lock:
-            self._new[name] = identity
-
-    def take(self) -> dict[str, str]:
-        """What was told since the last time."""
-        with self._lock:
-            taken, self._new = self._new, {}
-        return taken
