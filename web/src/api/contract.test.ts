@@ -54,6 +54,7 @@ const schemas: Record<string, string[]> = {
     username: true,
     has_password: true,
     streams: true,
+    masks: true,
     state: true,
   }),
   NewCamera: keysOf<NewCamera>({
@@ -70,8 +71,18 @@ const schemas: Record<string, string[]> = {
     username: true,
     password: true,
     streams: true,
+    masks: true,
   }),
-  StreamModel: keysOf<StreamConfig>({ name: true, url: true, transport: true, recording: true }),
+  StreamModel: keysOf<StreamConfig>({
+    name: true,
+    url: true,
+    transport: true,
+    recording: true,
+    audio: true,
+    pre_roll_s: true,
+    post_roll_s: true,
+    schedule: true,
+  }),
   StateModel: keysOf<StreamState>({
     camera: true,
     stream: true,

@@ -1,7 +1,7 @@
 /** Exports: footage taken out as files or as a case that can be verified. */
 
-import { api } from '../state/session';
 import type { Span } from '../playback/timeline';
+import { api } from '../state/session';
 
 export type ExportFormat = 'mp4' | 'mkv' | 'case';
 export type ExportState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';

@@ -130,4 +130,5 @@ export interface AuditCheck {
   broken_at: number | null;
 }
 
-export const checkAudit = (): Promise<AuditCheck> => api.get('/audit/check', { timeoutMs: 120_000 });
+export const checkAudit = (): Promise<AuditCheck> =>
+  api.get('/audit/check', { timeoutMs: 120_000 });

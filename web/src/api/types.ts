@@ -49,14 +49,46 @@ export interface StreamState {
 }
 
 export type TransportChoice = 'tcp' | 'udp';
-export type RecordingMode = 'continuous' | 'off';
+export type RecordingMode = 'continuous' | 'event' | 'schedule' | 'off';
+
+/** A part of a day by the wall clock; `day` 0 is Monday, 7 stands for holidays. */
+export interface Slot {
+  day: number;
+  start_minute: number;
+  end_minute: number;
+  mode: Exclude<RecordingMode, 'schedule'>;
+}
+
+/** Outside of its slots nothing is recorded. */
+export interface Schedule {
+  /** An IANA name: 'Europe/Lisbon'. */
+  zone: string;
+  slots: Slot[];
+  /** '2026-12-25': days that follow the slots of day 7. */
+  holidays: string[];
+}
+
+/** A polygon of the picture: pairs of x and y, each 0 to 1 from the top left. */
+export interface Mask {
+  name: string;
+  points: [number, number][];
+}
 
 export interface StreamConfig {
   name: string;
   url: string;
   transport: TransportChoice;
   recording: RecordingMode;
+  audio: boolean;
+  /** Seconds kept before and after an event. */
+  pre_roll_s: number;
+  post_roll_s: number;
+  schedule: Schedule | null;
 }
+
+/** What is not given takes the server's default. */
+export type StreamInput = Pick<StreamConfig, 'name' | 'url' | 'transport' | 'recording'> &
+  Partial<StreamConfig>;
 
 export interface Camera {
   id: string;
@@ -65,6 +97,7 @@ export interface Camera {
   username: string;
   has_password: boolean;
   streams: StreamConfig[];
+  masks: Mask[];
   state: Record<string, StreamState>;
 }
 
@@ -75,7 +108,7 @@ export interface NewCamera {
   enabled: boolean;
   username: string;
   password: string;
-  streams: StreamConfig[];
+  streams: StreamInput[];
 }
 
 /** Only what is given changes; the password is never read back. */
@@ -84,7 +117,8 @@ export interface CameraChange {
   enabled?: boolean;
   username?: string;
   password?: string;
-  streams?: StreamConfig[];
+  streams?: StreamInput[];
+  masks?: Mask[];
 }
 
 export interface ProbeRequest {

@@ -63,9 +63,7 @@ export function Shell(props: { children: JSX.Element }) {
             <Link
               class="rail-item"
               href={place.href}
-              aria-current={
-                [place.href, ...(place.also ?? [])].some(isHere) ? 'page' : undefined
-              }
+              aria-current={[place.href, ...(place.also ?? [])].some(isHere) ? 'page' : undefined}
             >
               <Icon name={place.icon} />
               <span class="truncate">{t(place.label)}</span>

@@ -4,8 +4,8 @@ import { createMemo, createResource, createSignal, For, Show } from 'solid-js';
 import { addExport, type ExportFormat, estimate, recordedWithin } from '../api/exports';
 import { navigate } from '../app/router';
 import { bytes, dateTime, span as saySpan, t } from '../i18n';
-import { loadSpans } from '../playback/footage';
 import { recordedStreams } from '../playback/controller';
+import { loadSpans } from '../playback/footage';
 import type { Span } from '../playback/timeline';
 import { cameraById, cameraList, stateOf } from '../state/cameras';
 import { Busy, Dialog, Field, FormError, Segmented, Switch } from '../ui/controls';
@@ -156,7 +156,9 @@ export function ExportDialog(props: { span: Span; cameras: string[]; onClose: ()
         </p>
         <For each={missing()}>
           {(one) => (
-            <p class="notice">{t('export.nothing', { name: cameraById(one.id)?.name ?? one.id })}</p>
+            <p class="notice">
+              {t('export.nothing', { name: cameraById(one.id)?.name ?? one.id })}
+            </p>
           )}
         </For>
         <FormError text={error()} />

@@ -144,10 +144,7 @@ function Job(props: {
       <div class="job-side">
         <span class={`badge ${tones[props.job.state]}`}>
           {t(`exports.state.${props.job.state}`)}
-          <Show when={props.job.state === 'running'}>
-            {' '}
-            {number(props.job.progress * 100)} %
-          </Show>
+          <Show when={props.job.state === 'running'}> {number(props.job.progress * 100)} %</Show>
         </span>
         <Show when={props.job.state === 'done' && props.job.expires}>
           {(expires) => (

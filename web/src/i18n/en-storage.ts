@@ -90,6 +90,11 @@ export const storage = {
   'masks.one': 'Mask {count}',
   'masks.none': 'No masks yet.',
   'masks.point': 'Corner {count}',
+  'masks.close': 'Close the mask',
+  'masks.drop': 'Drop it',
+  'masks.board':
+    'Picture with masks. While drawing, arrow keys move, Space sets a corner, Enter closes.',
+  'masks.point.hint': 'Drag or arrow keys: move. Delete: take away. Double click: one more.',
   'masks.few': 'A mask needs at least three corners.',
   'masks.noPicture': 'There is no picture of this camera now. Masks can be drawn all the same.',
 } as const;

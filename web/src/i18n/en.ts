@@ -140,8 +140,6 @@ export const en = {
   'camera.transport': 'Transport',
   'camera.audio': 'Audio',
   'camera.recording': 'Recording',
-  'camera.recording.continuous': 'All the time',
-  'camera.recording.off': 'Off',
   'camera.enable': 'Switch on',
   'camera.disable': 'Switch off',
   'camera.enabled.toast': '{name} is switched on.',

@@ -92,6 +92,10 @@ export const storage: Record<keyof typeof english, string> = {
   'masks.one': 'Máscara {count}',
   'masks.none': 'Nenhuma máscara ainda.',
   'masks.point': 'Canto {count}',
+  'masks.close': 'Fechar a máscara',
+  'masks.drop': 'Desistir',
+  'masks.board': 'Imagem com máscaras. Ao desenhar, setas movem, Espaço põe um canto, Enter fecha.',
+  'masks.point.hint': 'Arrastar ou setas: mover. Delete: tirar. Clique duplo: mais um.',
   'masks.few': 'Uma máscara precisa de ao menos três cantos.',
   'masks.noPicture': 'Não há imagem desta câmera agora. Mesmo assim dá para desenhar máscaras.',
 };

@@ -141,8 +141,6 @@ export const ptBR: Catalogue = {
   'camera.transport': 'Transporte',
   'camera.audio': 'Áudio',
   'camera.recording': 'Gravação',
-  'camera.recording.continuous': 'O tempo todo',
-  'camera.recording.off': 'Desligada',
   'camera.enable': 'Ligar',
   'camera.disable': 'Desligar',
   'camera.enabled.toast': '{name} foi ligada.',

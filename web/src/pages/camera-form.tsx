@@ -2,7 +2,7 @@
 
 import { Show } from 'solid-js';
 import { createStore, type SetStoreFunction } from 'solid-js/store';
-import type { Camera, RecordingMode, StreamConfig, TransportChoice } from '../api/types';
+import type { Camera, StreamConfig, StreamInput, TransportChoice } from '../api/types';
 import { t } from '../i18n';
 import { Field, Segmented, Switch } from '../ui/controls';
 
@@ -38,22 +38,25 @@ export function draftOf(camera: Camera): CameraDraft {
     mainUrl: main?.url ?? '',
     subUrl: sub?.url ?? '',
     transport: main?.transport ?? 'tcp',
-    record: main?.recording === 'continuous',
-    recordSub: sub?.recording === 'continuous',
+    record: (main?.recording ?? 'off') !== 'off',
+    recordSub: (sub?.recording ?? 'off') !== 'off',
   };
 }
 
 /** The streams a draft describes; what the form does not show is kept from `before`. */
-export function streamsOf(
-  draft: CameraDraft,
-  before: readonly StreamConfig[] = [],
-): StreamConfig[] {
-  const make = (index: number, name: string, url: string, record: boolean): StreamConfig => ({
-    name: before[index]?.name ?? name,
-    url: url.trim(),
-    transport: draft.transport,
-    recording: (record ? 'continuous' : 'off') satisfies RecordingMode,
-  });
+export function streamsOf(draft: CameraDraft, before: readonly StreamConfig[] = []): StreamInput[] {
+  const make = (index: number, name: string, url: string, record: boolean): StreamInput => {
+    const old = before[index];
+    // "Recorded" says nothing of when: that is set elsewhere, and stays.
+    const mode = old && old.recording !== 'off' ? old.recording : 'continuous';
+    return {
+      name,
+      ...old,
+      url: url.trim(),
+      transport: draft.transport,
+      recording: record ? mode : 'off',
+    };
+  };
   const streams = [make(0, 'main', draft.mainUrl, draft.record)];
   if (draft.subUrl.trim()) streams.push(make(1, 'sub', draft.subUrl, draft.recordSub));
   return [...streams, ...before.slice(2)];

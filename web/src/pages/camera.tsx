@@ -14,6 +14,9 @@ import { Confirm, Empty, Loading, Segmented } from '../ui/controls';
 import { Icon } from '../ui/icon';
 import { toast, toastError } from '../ui/toast';
 import { EditCameraDialog } from './camera-edit';
+import { MasksDialog } from './recording/masks-dialog';
+import { RecordingDialog } from './recording/recording-dialog';
+import { streamTitle } from './stream-title';
 
 export function CameraPage(props: { id: string }) {
   return (
@@ -49,12 +52,15 @@ const gone = (id: string): Camera => ({
   username: '',
   has_password: false,
   streams: [],
+  masks: [],
   state: {},
 });
 
 function Loaded(props: { camera: Camera }) {
   const [want, setWant] = createSignal<'main' | 'sub'>('main');
   const [editing, setEditing] = createSignal(false);
+  const [planning, setPlanning] = createSignal(false);
+  const [masking, setMasking] = createSignal(false);
   const [deleting, setDeleting] = createSignal(false);
   const [busy, setBusy] = createSignal(false);
   let view: HTMLDivElement | undefined;
@@ -172,6 +178,14 @@ function Loaded(props: { camera: Camera }) {
                 {t('camera.snapshot')}
               </button>
               <Show when={isAdministrator()}>
+                <button type="button" class="btn quiet" onClick={() => setPlanning(true)}>
+                  <Icon name="schedule" />
+                  {t('recording.open')}
+                </button>
+                <button type="button" class="btn quiet" onClick={() => setMasking(true)}>
+                  <Icon name="mask" />
+                  {t('masks.open')}
+                </button>
                 <button
                   type="button"
                   class="btn quiet"
@@ -198,6 +212,12 @@ function Loaded(props: { camera: Camera }) {
       <Show when={editing()}>
         <EditCameraDialog camera={props.camera} onClose={() => setEditing(false)} />
       </Show>
+      <Show when={planning()}>
+        <RecordingDialog camera={props.camera} onClose={() => setPlanning(false)} />
+      </Show>
+      <Show when={masking()}>
+        <MasksDialog camera={props.camera} onClose={() => setMasking(false)} />
+      </Show>
       <Show when={deleting()}>
         <Confirm
           title={t('camera.delete.title', { name: props.camera.name })}
@@ -211,9 +231,6 @@ function Loaded(props: { camera: Camera }) {
     </div>
   );
 }
-
-export const streamTitle = (name: string): string =>
-  name === 'main' || name === 'sub' ? t(`camera.stream.${name}`) : t('camera.stream', { name });
 
 function StreamPanel(props: { camera: Camera; stream: StreamConfig }) {
   const state = () => stateOf(props.camera.id, props.stream.name);
@@ -252,9 +269,7 @@ function StreamPanel(props: { camera: Camera; stream: StreamConfig }) {
             {audio() ? codecLabel(audio()?.codec ?? '') : t('app.no')}
           </Fact>
           <Fact label={t('camera.transport')}>{props.stream.transport.toUpperCase()}</Fact>
-          <Fact label={t('camera.recording')}>
-            {t(`camera.recording.${props.stream.recording}`)}
-          </Fact>
+          <Fact label={t('camera.recording')}>{t(`recording.mode.${props.stream.recording}`)}</Fact>
           <Fact label={t('camera.clock')}>{clockWords(state()?.clock_offset_ms)}</Fact>
           <Fact label={t('camera.lost')}>{number(state()?.packets_lost ?? 0)}</Fact>
           <Fact label={t('camera.reconnects')}>{number(state()?.reconnects ?? 0)}</Fact>

@@ -3,11 +3,11 @@
 import { createEffect, createResource, For, onCleanup, Show } from 'solid-js';
 import { getStorage, type StorageAlarm, type StorageVolume } from '../api/storage';
 import { bytes, dateTime, t } from '../i18n';
+import { watched } from '../state/page';
+import { isAdministrator } from '../state/session';
 import { CameraTable } from '../storage/cameras';
 import { CoveragePanel } from '../storage/coverage';
 import { RetentionPanel } from '../storage/retention';
-import { watched } from '../state/page';
-import { isAdministrator } from '../state/session';
 import { Empty, Loading } from '../ui/controls';
 import { Icon } from '../ui/icon';
 import { Panel } from '../ui/panel';

@@ -131,9 +131,7 @@ export function RetentionPanel() {
                   }}
                 >
                   <option value="">{t('retention.add')}</option>
-                  <For each={others()}>
-                    {(one) => <option value={one.id}>{one.name}</option>}
-                  </For>
+                  <For each={others()}>{(one) => <option value={one.id}>{one.name}</option>}</For>
                 </select>
               </Show>
               <span class="grow" />

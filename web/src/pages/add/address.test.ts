@@ -36,11 +36,18 @@ describe('addresses', () => {
 describe('streamsOf', () => {
   it('makes main and sub, and keeps what the form does not show', () => {
     const draft = { ...emptyDraft, mainUrl: ' rtsp://h/1 ', subUrl: 'rtsp://h/2' };
-    const third = { name: 'third', url: 'rtsp://h/3', transport: 'udp', recording: 'off' } as const;
-    const old = { name: 'big', url: '', transport: 'tcp', recording: 'off' } as const;
+    const kept = { audio: false, pre_roll_s: 3, post_roll_s: 7, schedule: null } as const;
+    const off = { transport: 'tcp', recording: 'off', ...kept } as const;
+    const third = { ...off, name: 'third', url: 'rtsp://h/3' };
+    const old = { ...off, name: 'big', url: '' };
     const made = streamsOf(draft, [old, old, third]);
     expect(made.map((one) => one.name)).toEqual(['big', 'big', 'third']);
-    expect(made[0]).toMatchObject({ url: 'rtsp://h/1', recording: 'continuous' });
+    expect(made[0]).toEqual({ ...old, url: 'rtsp://h/1', recording: 'continuous' });
+    const byEvents = streamsOf(draft, [{ ...old, recording: 'event' }]);
+    expect(byEvents[0]?.recording).toBe('event');
+    expect(
+      streamsOf({ ...draft, record: false }, [{ ...old, recording: 'event' }])[0],
+    ).toMatchObject({ recording: 'off' });
     expect(streamsOf({ ...draft, subUrl: ' ' })).toHaveLength(1);
   });
 });
