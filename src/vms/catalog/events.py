@@ -76,11 +76,15 @@ class Events:
                 at = found[-1][1]
         return found
 
-    async def remove_before(self, camera: str, t_ns: int) -> int:
+    async def remove_before(self, camera: str, t_ns: int, limit: int = MAX_SPANS) -> int:
+        old = (
+            select(_E.id)
+            .where(_E.camera == camera, _E.start_ns < t_ns, _E.end_ns <= t_ns)
+            .order_by(_E.start_ns)
+            .limit(limit)
+        )
         async with self._database.write() as connection:
-            removed = await connection.execute(
-                delete(t.events).where(_E.camera == camera, _E.start_ns < t_ns, _E.end_ns <= t_ns)
-            )
+            removed = await connection.execute(delete(t.events).where(_E.id.in_(old)))
             return int(removed.rowcount)
 
 

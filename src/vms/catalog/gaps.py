@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vms.catalog import tables as t
@@ -50,6 +50,17 @@ class Gaps:
         async with self._database.read() as connection:
             rows = (await connection.execute(select(t.gaps).where(_G.end_ns.is_(None)))).all()
         return sorted((_gap(row) for row in rows), key=lambda g: (g.start_ns, g.id))
+
+    async def remove_before(self, camera: str, t_ns: int, limit: int = MAX_SPANS) -> int:
+        old = (
+            select(_G.id)
+            .where(_G.camera == camera, _G.start_ns < t_ns, _G.end_ns <= t_ns)
+            .order_by(_G.start_ns)
+            .limit(limit)
+        )
+        async with self._database.write() as connection:
+            removed = await connection.execute(delete(t.gaps).where(_G.id.in_(old)))
+            return int(removed.rowcount)
 
     async def ledger_add(self, days: Iterable[LedgerDay]) -> None:
         rows = sorted((_ledger_row(day) for day in days), key=lambda r: [r[k] for k in _KEY])

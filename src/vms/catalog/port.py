@@ -167,8 +167,19 @@ class SegmentRepository(Protocol):
         """The closed segments of a volume that started first, before `before_ns` if given."""
         ...
 
-    async def usage(self) -> list[CameraUsage]:
-        """What each stream has on each volume; walks all rows."""
+    async def page(
+        self,
+        limit: int,
+        after: tuple[int, str] = (-1, ""),
+        camera: str | None = None,
+        volume: str | None = None,
+    ) -> list[SegmentRow]:
+        """Closed segments by (start_ns, id), those behind `after`; at most `limit`."""
+        ...
+
+    async def usage(self, since_ns: int | None = None) -> list[CameraUsage]:
+        """What each stream has on each volume, of what began at or after `since_ns`; walks
+        all those rows."""
         ...
 
     async def move(self, segment_id: str, volume: str, path: str) -> None:

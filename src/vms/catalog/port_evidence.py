@@ -83,8 +83,9 @@ class EventRepository(Protocol):
         """
         ...
 
-    async def remove_before(self, camera: str, t_ns: int) -> int:
-        """Remove the camera's events that ended at or before `t_ns`; how many."""
+    async def remove_before(self, camera: str, t_ns: int, limit: int = MAX_SPANS) -> int:
+        """Remove the camera's events that ended at or before `t_ns`, the oldest `limit` of
+        them; how many."""
         ...
 
 
@@ -140,6 +141,11 @@ class GapRepository(Protocol):
         ...
 
     async def open(self) -> list[Gap]: ...
+
+    async def remove_before(self, camera: str, t_ns: int, limit: int = MAX_SPANS) -> int:
+        """Remove the camera's gaps that ended at or before `t_ns`, the oldest `limit` of
+        them; how many. The ledger keeps what they took."""
+        ...
 
     async def ledger_add(self, days: Iterable[LedgerDay]) -> None:
         """Add increments to what is there, in one transaction."""

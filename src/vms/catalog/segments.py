@@ -143,6 +143,25 @@ class Segments:
             query = query.where(_S.start_ns < before_ns)
         return await self._all(query.order_by(_S.start_ns).limit(limit))
 
+    async def page(
+        self,
+        limit: int,
+        after: tuple[int, str] = (-1, ""),
+        camera: str | None = None,
+        volume: str | None = None,
+    ) -> list[SegmentRow]:
+        begins, row_id = after
+        query = select(t.segments).where(
+            _S.closed.is_(True),
+            _S.start_ns >= begins,
+            or_(_S.start_ns > begins, _S.id > row_id),
+        )
+        if camera is not None:
+            query = query.where(_S.camera == camera)
+        if volume is not None:
+            query = query.where(_S.volume == volume)
+        return await self._all(query.order_by(_S.start_ns, _S.id).limit(limit))
+
     async def known_paths(self, volume: str, prefix: str = "") -> set[str]:
         query = select(_S.path).where(_S.volume == volume)
         if self._database.dialect == "sqlite":
@@ -164,7 +183,7 @@ class Segments:
             if moved.rowcount == 0:
                 raise _missing(segment_id)
 
-    async def usage(self) -> list[CameraUsage]:
+    async def usage(self, since_ns: int | None = None) -> list[CameraUsage]:
         key = (_S.camera, _S.stream, _S.volume)
         query = (
             select(
@@ -173,6 +192,8 @@ class Segments:
             .group_by(*key)
             .order_by(*key)
         )
+        if since_ns is not None:
+            query = query.where(_S.start_ns >= since_ns)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         return [
