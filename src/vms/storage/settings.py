@@ -69,6 +69,16 @@ class StorageSettings(Section):
     """How long a file waits for the parameters of the audio track before it begins."""
     extend_seconds: float = Field(default=3.0, gt=0, le=60)
     """How often the catalog learns how far open files have grown."""
+    exports_root: Path | None = None
+    """Directory of exports; None: `exports` in the data directory."""
+    export_days: float = Field(default=7.0, gt=0, le=3650)
+    """How long an export can be fetched; then it is deleted."""
+    export_max_bytes: int | None = Field(default=None, ge=_MIB)
+    """All exports together take no more than this; None: what the disk has."""
+    export_max_days: float = Field(default=31.0, gt=0, le=366)
+    """The longest span of one export."""
+    export_jobs: int = Field(default=1, ge=1, le=8)
+    """Exports made at once."""
     playback_responses: int = Field(default=16, ge=1)
     """Playback answers and snapshots served at once; more are asked to come again."""
     playback_max_seconds: int = Field(default=3600, ge=1)

@@ -79,6 +79,11 @@ class Box:
     def _end(self) -> int:
         return self.entries[-1].end if self.entries else 0
 
+    @property
+    def _whole(self) -> int:
+        """Bytes of what is finished, without the directory."""
+        return self.entries[-1].size if self._bare and self.entries else self._end
+
     def begin(self, name: str) -> Slot:
         """The place of the next file; give it to `finish` when it is written."""
         if not is_name(name):
@@ -129,6 +134,8 @@ class Box:
 
     def end(self) -> int:
         """Make the file whole; its size in bytes."""
+        # Behind the last file may stand what is left of one that could not be written.
+        os.ftruncate(self._descriptor, self._whole)
         if not self._bare:
             tail, at = ending(self.entries, self._end), self._end
             Slot(self._descriptor, at, self._tick).write(tail)

@@ -7,10 +7,12 @@ the recording, since they stand in the bytes that are kept.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
-from vms.common.errors import StorageError
+from vms.common.errors import ParseError, StorageError
 from vms.format import index as indexes
 from vms.format.mkv import MkvWriter, cluster_size_patch
+from vms.format.mkv_digest import GroupHasher
 from vms.format.mkv_reader import Header, MkvReader
 from vms.storage.export.case import Slot
 from vms.storage.export.pieces import Piece
@@ -22,8 +24,18 @@ from vms.storage.volume import Volume
 _CHUNK = 1 << 20
 
 
-def write_mkv(plan: FilePlan, volume_of: VolumeOf, slot: Slot, title: str) -> list[Piece]:
-    """Write it; its pieces, one for each group. Raises NotFound, StorageError, OSError."""
+def write_mkv(
+    plan: FilePlan,
+    volume_of: VolumeOf,
+    slot: Slot,
+    title: str,
+    altered: Callable[[indexes.Group], None] = lambda _: None,
+) -> list[Piece]:
+    """Write it; its pieces, one for each group. Raises NotFound, StorageError, OSError.
+
+    `altered` is told of each group whose bytes are not those that were hashed as it was
+    recorded. It is written all the same: whoever verifies it finds out as well.
+    """
     (part,) = plan.parts
     volume = volume_of(part.row)
     with Recording(volume, part.row) as recording:
@@ -43,7 +55,8 @@ def write_mkv(plan: FilePlan, volume_of: VolumeOf, slot: Slot, title: str) -> li
         with _opened(volume, part.row.path) as source:
             for number, (group, ends_ns) in enumerate(zip(groups, ends, strict=True), part.first):
                 at = slot.position
-                _copy(source, group.offset, group.size, slot, part.row.path)
+                if not _copy(source, group, slot, part.row.path):
+                    altered(group)
                 points.append((group.media_ms, at))
                 pieces.append(
                     Piece(at, group.size, group.wall_ns // 10**6, -(-ends_ns // 10**6), number)
@@ -78,14 +91,32 @@ class _Source:
 _opened = _Source
 
 
-def _copy(source: int, at: int, count: int, slot: Slot, path: str) -> None:
-    end = at + count
+def _copy(source: int, group: indexes.Group, slot: Slot, path: str) -> bool:
+    """Whether they are the bytes that the index speaks of, as far as it has hashes."""
+    at, end = group.offset, group.offset + group.size
+    hasher = GroupHasher() if group.digest else None
     while at < end:
         data = os.pread(source, min(_CHUNK, end - at), at)
         if not data:
             raise StorageError(f"the recording {path} ends early, at {at}")
         slot.write(data)
+        hasher = _fed(hasher, data)
         at += len(data)
+    if not group.digest:
+        return True
+    try:
+        return hasher is not None and hasher.hexdigest() == group.digest
+    except ParseError:
+        return False
+
+
+def _fed(hasher: GroupHasher | None, data: bytes) -> GroupHasher | None:
+    try:
+        if hasher is not None:
+            hasher.feed(data)
+    except ParseError:
+        return None
+    return hasher
 
 
 def _give_sizes(source: int, group: indexes.Group, header: Header, slot: Slot) -> None:
