@@ -59,7 +59,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	@touch $@
 
 # With directories, so that a removed file counts as a change.
-WEB_SOURCES := $(shell find web/src web/public 2>/dev/null) web/index.html web/vite.config.ts web/tsconfig.json
+WEB_SOURCES := $(shell find web/src web/public web/verify 2>/dev/null) web/index.html web/vite.config.ts web/tsconfig.json
 
 web: web/dist/index.html
 

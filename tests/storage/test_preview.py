@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from tests.support.storage_media import SECOND, encode_video
+from tests.support.storage_media import SECOND, encode_video, picture
 from tests.support.storage_media import units as make_units
 from tests.support.storage_rig import Rig, camera, rig
 
@@ -64,7 +64,7 @@ def image(jpeg: bytes) -> np.ndarray:
 def cell(sheet: np.ndarray, number: int) -> np.ndarray:
     height = sheet.shape[0] // preview.ROWS
     top, left = number // 10 * height, number % 10 * 160
-    return sheet[top + 8 : top + height - 8, left + 100 : left + 152]
+    return sheet[top + 8 : top + height - 8, left + 8 : left + 152]
 
 
 async def record(storage: Rig, stream: str = "main", seconds: int = 35) -> None:
@@ -84,10 +84,13 @@ async def test_a_cell_for_each_ten_seconds(storage: Rig, previews: Previews) -> 
     sheet = image(jpeg)
     assert sheet.shape == (preview.ROWS * strip.height, 1600, 3)
     for number in range(60):
-        # The cell's first picture is one of number 250 * (cell - 1).
-        recorded = 1 <= number <= 4
-        expected = (number - 1) * 250 * 3 % 192 if recorded else 32
-        assert abs(float(cell(sheet, number)[:, 30:].mean()) - expected) < 12, number
+        # The cell's first picture is the one of this number.
+        shown = 250 * (number - 1)
+        if 1 <= number <= 4:
+            expected = picture(shown).to_ndarray(format="rgb24")[8:-8, 8:152].astype(float)
+        else:
+            expected = np.full((1, 1, 3), 32.0)
+        assert abs(cell(sheet, number) - expected).mean() < 12, number
 
 
 async def test_the_sub_stream_is_taken_where_it_is_recorded(
