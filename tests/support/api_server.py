@@ -150,6 +150,7 @@ async def running_api(
         )
         app = create_app(services, routers, web_dir)
         house = asyncio.create_task(service.run(services))
+        audit = asyncio.create_task(services.auth.audit.run())
         try:
             async with serving(app) as base:
                 api = Api(services, bus, clock, app, base)
@@ -161,7 +162,8 @@ async def running_api(
                 await api.person("nora", Role.VIEWER)
                 yield api
         finally:
-            house.cancel()
-            await asyncio.gather(house, return_exceptions=True)
+            for task in (house, audit):
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
             services.auth.passwords.close()
             await bus.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vms.auth.access import Access
+from vms.auth.audit import AuditTrail
 from vms.auth.media import MediaTokens
 from vms.auth.passwords import Passwords
 from vms.auth.policy import Policy
@@ -27,6 +28,8 @@ class AuthServices:
     passwords: Passwords
     settings: AuthSettings
     media: MediaTokens
+    audit: AuditTrail
+    """Its `run` must run for entries to be written."""
 
 
 async def open_auth(
@@ -39,6 +42,8 @@ async def open_auth(
     tokens = AccessTokens(key, clock, chosen.access_seconds)
     access = Access(catalog, tokens, policy, clock)
     passwords = Passwords(chosen)
-    signin = SignIn(catalog, tokens, access, passwords, Throttle(chosen, clock), clock, chosen)
+    audit = AuditTrail(catalog.audit, clock)
+    throttle = Throttle(chosen, clock)
+    signin = SignIn(catalog, tokens, access, passwords, throttle, clock, chosen, audit)
     media = MediaTokens(key, clock)
-    return AuthServices(catalog, policy, access, signin, passwords, chosen, media)
+    return AuthServices(catalog, policy, access, signin, passwords, chosen, media, audit)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from vms.auth.access import Access
+from vms.auth.audit import AuditTrail, Named
 from vms.auth.passwords import Passwords
 from vms.auth.settings import AuthSettings
 from vms.auth.throttle import Throttle
@@ -53,6 +54,7 @@ class SignIn:
         throttle: Throttle,
         clock: Clock,
         settings: AuthSettings,
+        audit: AuditTrail,
     ) -> None:
         self._catalog = catalog
         self._tokens = tokens
@@ -60,6 +62,7 @@ class SignIn:
         self._passwords = passwords
         self._throttle = throttle
         self._clock = clock
+        self._audit = audit
         self._refresh_ns = int(settings.refresh_hours * 3600) * _SECOND
         self._session_ns = int(settings.session_days * 86400) * _SECOND
 
@@ -79,6 +82,7 @@ class SignIn:
         await self._catalog.sessions.open(session, token)
         await self._catalog.sessions.prune(now - self._session_ns)
         log.info("signed in", user=user.name, address=address)
+        self._audit.note(Named(user.name, user.id), address, "sign-in", agent=session.agent)
         return self._issued(user, session, secret, token, now)
 
     async def check_password(self, name: str, password: Secret, address: str) -> User:
@@ -91,6 +95,7 @@ class SignIn:
         right = await self._passwords.verify(user.password_hash if user else None, password)
         if user is None or not right or not user.enabled:
             log.warning("sign-in refused", user=name[:80], address=address)
+            self._audit.note(Named(name, user.id if user else ""), address, "sign-in-refused")
             raise NotAuthenticated("wrong user name or password")
         self._throttle.succeeded(name, address)
         if self._passwords.outdated(user.password_hash):
@@ -111,6 +116,9 @@ class SignIn:
         await self._catalog.sessions.revoke(session.id, now)
         self._access.forget()
         log.warning("refresh token used twice, session ended", user=user.name, session=session.id)
+        self._audit.note(
+            Named(user.name, user.id), session.address, "session-ended", reason="token used twice"
+        )
         raise NotAuthenticated("this session was ended for safety; sign in again")
 
     async def logout(self, refresh_token: Secret) -> None:

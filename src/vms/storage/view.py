@@ -111,10 +111,8 @@ def note(
     **detail: Any,
 ) -> None:  # fmt: skip
     """Let the audit trail know of a view."""
-    trail: Any = getattr(auth_services(request), "audit", None)
-    if trail is None:
-        return
     if view.lifted:
         detail["unmasked"] = True
     address = request.client.host if request.client else ""
+    trail = auth_services(request).audit
     trail.note(view.who, address, action, camera_id, start_ns, end_ns, **detail)
