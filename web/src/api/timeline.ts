@@ -104,4 +104,7 @@ export async function getSheet(strip: Strip, signal?: AbortSignal): Promise<Blob
 export const triggerEvent = (
   camera: string,
   event: { kind: string; label?: string; duration_s?: number },
-): Promise<unknown> => api.request('POST', `${one(camera)}/events`, { body: event });
+): Promise<{ id: string }> => api.request('POST', `${one(camera)}/events`, { body: event });
+
+export const endEvent = (camera: string, event: string): Promise<unknown> =>
+  api.request('POST', `${one(camera)}/events/${encodeURIComponent(event)}/end`);

@@ -80,6 +80,10 @@ export const storage = {
   'schedule.hint':
     'Drag over the half hours. With keys: arrows move, Space paints. Times by the wall clock of the zone.',
   'schedule.cell': '{day} {time}: {mode}',
+  'event.start': 'Mark an event now',
+  'event.end': 'End the event',
+  'event.started': 'An event has begun at {name}. It ends by itself after {seconds} s.',
+  'event.ended': 'The event at {name} has ended.',
   'masks.title': 'Privacy masks of {name}',
   'masks.open': 'Privacy masks',
   'masks.lead':

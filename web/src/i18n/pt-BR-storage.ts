@@ -82,6 +82,10 @@ export const storage: Record<keyof typeof english, string> = {
   'schedule.hint':
     'Arraste sobre as meias horas. No teclado: setas movem, Espaço pinta. Horários do relógio de parede do fuso.',
   'schedule.cell': '{day} {time}: {mode}',
+  'event.start': 'Marcar um evento agora',
+  'event.end': 'Terminar o evento',
+  'event.started': 'Um evento começou em {name}. Termina sozinho depois de {seconds} s.',
+  'event.ended': 'O evento em {name} terminou.',
   'masks.title': 'Máscaras de privacidade de {name}',
   'masks.open': 'Máscaras de privacidade',
   'masks.lead':

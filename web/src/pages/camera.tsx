@@ -4,6 +4,7 @@ import { createSignal, For, type JSX, Show } from 'solid-js';
 import { changeCamera, deleteCamera } from '../api/cameras';
 import type { Camera, StreamConfig } from '../api/types';
 import { Link, navigate } from '../app/router';
+import { TriggerButton } from '../evidence/trigger';
 import { bits, dateTime, number, t } from '../i18n';
 import { audioOf, clockWords, codecLabel, sizeOf, videoOf } from '../live/facts';
 import { fetchSnapshot } from '../live/snapshot';
@@ -148,15 +149,18 @@ function Loaded(props: { camera: Camera }) {
                 active
                 roomy
                 actions={
-                  <button
-                    type="button"
-                    class="tile-btn"
-                    aria-label={t('live.fullscreen')}
-                    title={t('live.fullscreen')}
-                    onClick={fullscreen}
-                  >
-                    <Icon name="expand" />
-                  </button>
+                  <>
+                    <TriggerButton camera={props.camera} class="tile-btn" />
+                    <button
+                      type="button"
+                      class="tile-btn"
+                      aria-label={t('live.fullscreen')}
+                      title={t('live.fullscreen')}
+                      onClick={fullscreen}
+                    >
+                      <Icon name="expand" />
+                    </button>
+                  </>
                 }
               />
             </div>

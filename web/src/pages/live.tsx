@@ -3,6 +3,7 @@
 import { createEffect, createSignal, For, onCleanup, onMount, Show } from 'solid-js';
 import type { Camera } from '../api/types';
 import { Link, navigate } from '../app/router';
+import { TriggerButton } from '../evidence/trigger';
 import { clock, t } from '../i18n';
 import {
   asLayout,
@@ -305,6 +306,7 @@ function TileActions(props: {
 }) {
   return (
     <>
+      <TriggerButton camera={props.camera} class="tile-btn" />
       <Link
         class="tile-btn"
         href={`/playback/${props.camera.id}`}
