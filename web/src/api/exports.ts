@@ -16,8 +16,23 @@ export interface ExportRequest {
   exact: boolean;
   audio: boolean;
   burn: { time: boolean; name: boolean; watermark: boolean };
+  /** The zone of the times written into the pictures. */
+  zone: string;
+  /** false: privacy masks are left off, for those who may. */
+  masks: boolean;
   reason: string;
 }
+
+/** What an mkv cannot do, since it holds the recording's own bytes. */
+export const fits = (request: ExportRequest): ExportRequest =>
+  request.format === 'mkv'
+    ? {
+        ...request,
+        exact: false,
+        audio: true,
+        burn: { time: false, name: false, watermark: false },
+      }
+    : request;
 
 export interface ExportFile {
   name?: string;

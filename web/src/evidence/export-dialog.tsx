@@ -1,13 +1,14 @@
 /** Take a span of one or more cameras out: as files to look at, or as a case to hand over. */
 
 import { createMemo, createResource, createSignal, For, Show } from 'solid-js';
-import { addExport, type ExportFormat, estimate, recordedWithin } from '../api/exports';
+import { addExport, type ExportFormat, estimate, fits, recordedWithin } from '../api/exports';
+import { getTimeline } from '../api/timeline';
 import { navigate } from '../app/router';
 import { bytes, dateTime, span as saySpan, t } from '../i18n';
-import { recordedStreams } from '../playback/controller';
-import { loadSpans } from '../playback/footage';
+import { streamTitle } from '../pages/stream-title';
 import type { Span } from '../playback/timeline';
 import { cameraById, cameraList, stateOf } from '../state/cameras';
+import { isAdministrator } from '../state/session';
 import { Busy, Dialog, Field, FormError, Segmented, Switch } from '../ui/controls';
 import { explain, toast } from '../ui/toast';
 
@@ -20,26 +21,35 @@ export function ExportDialog(props: { span: Span; cameras: string[]; onClose: ()
   const [exact, setExact] = createSignal(false);
   const [audio, setAudio] = createSignal(true);
   const [burn, setBurn] = createSignal({ time: false, name: false, watermark: false });
+  const [masks, setMasks] = createSignal(true);
+  const [stream, setStream] = createSignal('main');
   const [reason, setReason] = createSignal('');
   const [busy, setBusy] = createSignal(false);
   const [error, setError] = createSignal('');
 
   const burns = () => burn().time || burn().name || burn().watermark;
+  const plain = () => format() === 'mkv';
+  const streams = () => [
+    ...new Set(chosen().flatMap((id) => (cameraById(id)?.streams ?? []).map((one) => one.name))),
+  ];
+  const masked = () => chosen().some((id) => (cameraById(id)?.masks ?? []).length > 0);
   const [recorded] = createResource(
-    () => ({ ids: chosen(), span: { ...props.span } }),
-    async ({ ids, span }) =>
+    () => ({ ids: chosen(), name: stream(), span: { ...props.span } }),
+    async ({ ids, name, span }) =>
       Promise.all(
         ids.map(async (id) => {
-          const spans = await loadSpans(id, recordedStreams(cameraById(id)), span).catch(() => []);
-          return { id, ms: recordedWithin(spans, span) };
+          const query = { ...span, stream: name, step: 0 };
+          // What cannot be asked for is not said to be missing.
+          const found = await getTimeline(id, query).catch(() => undefined);
+          return { id, ms: found && recordedWithin(found.spans, span) };
         }),
       ),
   );
   const size = createMemo(() =>
     estimate(
       (recorded.latest ?? []).map(({ id, ms }) => ({
-        perSecond: (stateOf(id, 'main')?.bitrate || USUAL_BITS) / 8,
-        recordedMs: ms,
+        perSecond: (stateOf(id, stream())?.bitrate || USUAL_BITS) / 8,
+        recordedMs: ms ?? props.span.end - props.span.start,
       })),
     ),
   );
@@ -57,17 +67,21 @@ export function ExportDialog(props: { span: Span; cameras: string[]; onClose: ()
     setBusy(true);
     setError('');
     try {
-      await addExport({
-        cameras: chosen(),
-        start: props.span.start,
-        end: props.span.end,
-        stream: 'main',
-        format: format(),
-        exact: exact(),
-        audio: audio(),
-        burn: burn(),
-        reason: reason().trim(),
-      });
+      await addExport(
+        fits({
+          cameras: chosen(),
+          start: props.span.start,
+          end: props.span.end,
+          stream: stream(),
+          format: format(),
+          exact: exact(),
+          audio: audio(),
+          burn: burn(),
+          zone: Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC',
+          masks: masks(),
+          reason: reason().trim(),
+        }),
+      );
       toast(t('export.started'), 'ok');
       props.onClose();
       navigate('/evidence');
@@ -120,27 +134,56 @@ export function ExportDialog(props: { span: Span; cameras: string[]; onClose: ()
           </div>
           <span class="hint">{t(`export.format.${format()}.hint`)}</span>
         </div>
-        <div class="row switches">
-          <Switch label={t('export.exact')} checked={exact()} onChange={setExact} />
-          <Switch label={t('export.audio')} checked={audio()} onChange={setAudio} />
-        </div>
-        <fieldset class="field">
-          <legend class="label">{t('export.burn')}</legend>
-          <div class="row switches">
-            <For each={['time', 'name', 'watermark'] as const}>
-              {(what) => (
-                <Switch
-                  label={t(`export.burn.${what}`)}
-                  checked={burn()[what]}
-                  onChange={(on) => setBurn({ ...burn(), [what]: on })}
-                />
-              )}
-            </For>
+        <Show when={streams().length > 1}>
+          <div class="field">
+            <span class="label">{t('storage.stream')}</span>
+            <div>
+              <Segmented
+                label={t('storage.stream')}
+                value={stream()}
+                options={streams().map((name) => ({ value: name, label: streamTitle(name) }))}
+                onChange={setStream}
+              />
+            </div>
           </div>
-          <Show when={burns()}>
-            <span class="hint">{t('export.burn.hint')}</span>
-          </Show>
-        </fieldset>
+        </Show>
+        <Show when={!plain()}>
+          <div class="row switches">
+            <Switch label={t('export.exact')} checked={exact()} onChange={setExact} />
+            <Switch label={t('export.audio')} checked={audio()} onChange={setAudio} />
+          </div>
+          <fieldset class="field">
+            <legend class="label">{t('export.burn')}</legend>
+            <div class="row switches">
+              <For each={['time', 'name', 'watermark'] as const}>
+                {(what) => (
+                  <Switch
+                    label={t(`export.burn.${what}`)}
+                    checked={burn()[what]}
+                    onChange={(on) => setBurn({ ...burn(), [what]: on })}
+                  />
+                )}
+              </For>
+            </div>
+            <Show when={burns()}>
+              <span class="hint">{t('export.burn.hint')}</span>
+            </Show>
+          </fieldset>
+        </Show>
+        <Show when={masked()}>
+          <div class="field">
+            <Show when={isAdministrator()}>
+              <Switch
+                label={t('export.unmask')}
+                checked={!masks()}
+                onChange={(off) => setMasks(!off)}
+              />
+            </Show>
+            <Show when={masks()}>
+              <span class="hint">{t('export.masked.hint')}</span>
+            </Show>
+          </div>
+        </Show>
         <Field
           label={t('export.reason')}
           hint={t('export.reason.hint')}

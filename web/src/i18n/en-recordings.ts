@@ -59,6 +59,9 @@ export const recordings = {
   'export.burn.name': 'Camera name',
   'export.burn.watermark': 'Who exported it',
   'export.burn.hint': 'The pictures are encoded anew, which takes longer.',
+  'export.unmask': 'Without privacy masks',
+  'export.masked.hint':
+    'Privacy masks are painted over the pictures, which are encoded anew for it.',
   'export.reason': 'Reason',
   'export.reason.hint': 'Kept in the export and in the audit trail.',
   'export.estimate': 'About {size}',

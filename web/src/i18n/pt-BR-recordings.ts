@@ -61,6 +61,9 @@ export const recordings: Record<keyof typeof english, string> = {
   'export.burn.name': 'Nome da câmera',
   'export.burn.watermark': 'Quem exportou',
   'export.burn.hint': 'As imagens são codificadas de novo, o que demora mais.',
+  'export.unmask': 'Sem máscaras de privacidade',
+  'export.masked.hint':
+    'As máscaras de privacidade são pintadas sobre as imagens, que para isso são codificadas de novo.',
   'export.reason': 'Motivo',
   'export.reason.hint': 'Fica guardado na exportação e na trilha de auditoria.',
   'export.estimate': 'Cerca de {size}',
