@@ -61,7 +61,7 @@ async def read_device(
 
 
 async def _read(client: SoapClient, place: DeviceAddress) -> dict[str, Any]:
-    await _set_clock(client, place)
+    await set_clock(client, place)
     device = await client.call(place.url, DEVICE, "<q:GetDeviceInformation/>")
     media = await _media_service(client, place)
     return {
@@ -73,7 +73,7 @@ async def _read(client: SoapClient, place: DeviceAddress) -> dict[str, Any]:
     }
 
 
-async def _set_clock(client: SoapClient, place: DeviceAddress) -> None:
+async def set_clock(client: SoapClient, place: DeviceAddress) -> None:
     """Learn the device's clock; signatures too far from it are refused. Needs no password."""
     try:
         answer = await client.call(place.url, DEVICE, "<q:GetSystemDateAndTime/>", signed=False)

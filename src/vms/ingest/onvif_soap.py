@@ -106,12 +106,15 @@ class SoapClient:
     ) -> None:
         await self._http.aclose()
 
-    async def call(self, url: str, namespace: str, body: str, *, signed: bool = True) -> Element:
+    async def call(
+        self, url: str, namespace: str, body: str, *, signed: bool = True, header: str = ""
+    ) -> Element:
         """The first element in the body of the answer to `body`, whose prefix is `q`."""
+        security = self._security() if signed and self._username else ""
         envelope = (
             f'<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="{_SOAP}" '
             f'xmlns:q="{namespace}" xmlns:tt="http://www.onvif.org/ver10/schema">'
-            f"{self._security() if signed and self._username else ''}"
+            f"{f'<s:Header>{header}{security}</s:Header>' if header or security else ''}"
             f"<s:Body>{body}</s:Body></s:Envelope>"
         )
         status, content = await self._post(url, envelope.encode())
@@ -186,13 +189,13 @@ class SoapClient:
             nonce + created.encode() + self._password.reveal().encode(), usedforsecurity=False
         ).digest()
         return (
-            f'<s:Header><w:Security xmlns:w="{_WSSE}" xmlns:u="{_WSU}" s:mustUnderstand="1">'
+            f'<w:Security xmlns:w="{_WSSE}" xmlns:u="{_WSU}" s:mustUnderstand="1">'
             f"<w:UsernameToken><w:Username>{escape(self._username)}</w:Username>"
             f'<w:Password Type="{_TOKEN_PROFILE}#PasswordDigest">'
             f"{base64.b64encode(digest).decode()}</w:Password>"
             f'<w:Nonce EncodingType="{_MESSAGE}#Base64Binary">'
             f"{base64.b64encode(nonce).decode()}</w:Nonce>"
-            f"<u:Created>{created}</u:Created></w:UsernameToken></w:Security></s:Header>"
+            f"<u:Created>{created}</u:Created></w:UsernameToken></w:Security>"
         )
 
     def _fault(self, fault: Element) -> SourceError:

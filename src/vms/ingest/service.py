@@ -17,6 +17,7 @@ from vms.common.model.messages import ConfigChanged
 from vms.common.secret import Secret, redact
 from vms.common.wallclock import WallClock
 from vms.ingest import metrics
+from vms.ingest.camera_events import EventReaders
 from vms.ingest.commands import Commands
 from vms.ingest.gate import ConnectGate
 from vms.ingest.puller import Puller, Refusals, StreamPlan
@@ -49,7 +50,7 @@ async def run(
 
 
 class Ingest:
-    """The pullers of one process."""
+    """The pullers of one process, and the readers of cameras' own events."""
 
     def __init__(self, bus: Bus, load: LoadCameras, settings: IngestSettings, clock: Clock) -> None:
         self._bus = bus
@@ -60,6 +61,7 @@ class Ingest:
         self._pullers: dict[Key, tuple[Puller, asyncio.Task[None]]] = {}
         self._disabled: dict[Key, StreamState] = {}
         self._refusals: dict[Account, Refusals] = {}
+        self._events = EventReaders(bus, settings, clock)
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -80,7 +82,7 @@ class Ingest:
             await stop_task(ticker)
             await subscription.close()
             await served.close()
-            await self._stop([*self._pullers])
+            await asyncio.gather(self._events.stop(), self._stop([*self._pullers]))
 
     def _on_config(self, delivery: Delivery) -> None:
         message = delivery.message
@@ -118,6 +120,7 @@ class Ingest:
             if key not in self._pullers:
                 self._start(key, plan)
         metrics.pulled.set(len(self._pullers))
+        await self._events.follow(cameras)
         return True
 
     def _start(self, key: Key, plan: StreamPlan) -> None:

@@ -24,6 +24,7 @@ from vms.simulator import soap
 from vms.simulator.camera import SimCamera
 from vms.simulator.discovery import Device, DiscoveryResponder
 from vms.simulator.http import HttpRequest, HttpResponse, HttpServer
+from vms.simulator.onvif_events import PullPoints
 from vms.simulator.server import Simulator
 from vms.simulator.snapshot import snapshot
 from vms.simulator.soap import Fault, SoapRequest
@@ -66,6 +67,7 @@ class OnvifDevices:
         self._server = HttpServer(host, port, self._handle, soap.MAX_REQUEST)
         self._responder: DiscoveryResponder | None = None
         self._nonces: dict[str, tuple[digest.Challenge, float]] = {}
+        self.events = PullPoints()
         self._snapshots: dict[tuple[str, str], tuple[float, bytes]] = {}
 
     async def __aenter__(self) -> Self:
@@ -130,7 +132,7 @@ class OnvifDevices:
             asked = soap.parse_request(request.body)
             refusal = self._refusal(request, asked, camera)
             body = refusal or HttpResponse(
-                200, await self._answer(asked, camera, _host(request)), _SOAP_TYPE
+                200, await self._answer(asked, camera, request), _SOAP_TYPE
             )
         except ParseError as error:
             problem = Fault("ter:WellFormed", str(error))
@@ -191,8 +193,12 @@ class OnvifDevices:
             self._snapshots[key] = kept
         return HttpResponse(200, kept[1], "image/jpeg")
 
-    async def _answer(self, asked: SoapRequest, camera: SimCamera, host: str) -> bytes:
+    async def _answer(self, asked: SoapRequest, camera: SimCamera, request: HttpRequest) -> bytes:
+        host = _host(request)
         base = self._base(camera, host)
+        told = await self.events.answer(asked, camera.id, base, urlsplit(request.path).path)
+        if told is not None:
+            return soap.envelope(told)
         now = datetime.fromtimestamp(time.time() + self.clock_offset, UTC)
         plain: dict[str, Callable[[], str]] = {
             "GetSystemDateAndTime": lambda: answers.date_and_time(now),

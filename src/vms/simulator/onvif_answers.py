@@ -58,6 +58,8 @@ def capabilities(base: str) -> str:
         f"<tt:Media><tt:XAddr>{base}/media_service</tt:XAddr><tt:StreamingCapabilities>"
         "<tt:RTPMulticast>false</tt:RTPMulticast><tt:RTP_TCP>true</tt:RTP_TCP>"
         "<tt:RTP_RTSP_TCP>true</tt:RTP_RTSP_TCP></tt:StreamingCapabilities></tt:Media>"
+        f"<tt:Events><tt:XAddr>{base}/event_service</tt:XAddr>"
+        "<tt:WSPullPointSupport>true</tt:WSPullPointSupport></tt:Events>"
         "</tds:Capabilities></tds:GetCapabilitiesResponse>"
     )
 
@@ -71,6 +73,7 @@ def services(base: str) -> str:
             ("tds", "device_service", 2, 60),
             ("trt", "media_service", 2, 60),
             ("tr2", "media2_service", 2, 60),
+            ("tev", "event_service", 2, 60),
         )
     )
     return f"<tds:GetServicesResponse>{listed}</tds:GetServicesResponse>"
