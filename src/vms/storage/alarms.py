@@ -7,6 +7,8 @@ over, and not each time that somebody raises it again.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ CATALOG = "catalog"
 
 _MOST = 2000
 _AGAIN_S = 30.0
+_LOOK_EVERY_S = 1.0
 _LONGEST = 500
 
 
@@ -60,6 +63,8 @@ class Alarms:
         self._active: dict[tuple[str, str], ActiveAlarm] = {}
         self._news: list[Alarm] = []
         self._checks: list[Callable[[], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
 
     def raise_(self, kind: str, subject: str, text: str) -> None:
         """`text` says what is wrong and what to do, in a sentence. Raised again, its words
@@ -74,7 +79,7 @@ class Alarms:
                 return
             since = before.since_ns if before else now
             self._active[kind, subject] = ActiveAlarm(kind, subject, text, since)
-            self._news.append(Alarm(kind, subject, text, now, True))
+            self._tell(Alarm(kind, subject, text, now, True))
             ALARMS.labels(kind).set(sum(one.kind == kind for one in self._active.values()))
         if before is None:
             log.error("alarm", kind=kind, subject=subject, problem=text)
@@ -85,9 +90,17 @@ class Alarms:
             before = self._active.pop((kind, subject), None)
             if before is None:
                 return
-            self._news.append(Alarm(kind, subject, before.text, self._clock.now_ns(), False))
+            self._tell(Alarm(kind, subject, before.text, self._clock.now_ns(), False))
             ALARMS.labels(kind).set(sum(one.kind == kind for one in self._active.values()))
         log.info("alarm is over", kind=kind, subject=subject)
+
+    def _tell(self, news: Alarm) -> None:
+        """Bound by how many may be active, while nobody runs."""
+        self._news = [*self._news[-2 * _MOST :], news]
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                # The loop may be closed: nobody listens then.
+                self._loop.call_soon_threadsafe(self._wake.set)
 
     def hold(self, kind: str, found: Mapping[str, str]) -> None:
         """Make the alarms of `kind` those of `found` (subject to text), and no others."""
@@ -108,8 +121,10 @@ class Alarms:
 
     async def run(self) -> None:
         """Tell the bus what changed at once, and all that lasts now and then."""
+        self._loop = asyncio.get_running_loop()
         told = self._clock.monotonic_ns()
         while True:
+            self._wake.clear()
             for check in self._checks:
                 check()
             with self._lock:
@@ -118,7 +133,9 @@ class Alarms:
                 told = self._clock.monotonic_ns()
                 news += self._repeated(news)
             self._publish(news)
-            await self._clock.sleep(1.0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._wake.wait()
 
     def _repeated(self, news: Iterable[Alarm]) -> list[Alarm]:
         fresh = {(alarm.kind, alarm.subject) for alarm in news}

@@ -130,6 +130,26 @@ class Lane:
             self._inbox.taken += size
             return units
 
+    def hand_over(self, other: Lane) -> None:
+        """Give what waits to another lane, of whose stream it is too: from a key picture on.
+        The rest is counted as lost. Called by the event loop, as `sink`."""
+        size, begun = 0, False
+        while self.units:
+            try:
+                unit = self.units.popleft()
+            except IndexError:
+                # The writing thread came to it after all.
+                break
+            size += len(unit.data)
+            begun = begun or (unit.key and unit.parameters.codec.medium is Medium.VIDEO)
+            if begun:
+                other.sink(Delivery("", unit))
+            else:
+                other.lost += 1
+        # They were never put, as far as this lane is concerned: `taken` is the thread's.
+        self._put -= size
+        self._inbox.put -= size
+
     def nudge(self) -> None:
         """Have the thread look at this lane though nothing has come."""
         self._listed = True

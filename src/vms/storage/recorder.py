@@ -23,22 +23,21 @@ from vms.common.model.messages import ConfigChanged
 from vms.common.model.segment import SegmentRow
 from vms.common.wallclock import WallClock
 from vms.storage import metrics
-from vms.storage.inbox import Lane
+from vms.storage.alarms import Alarms
+from vms.storage.crew import Crew
 from vms.storage.ledger import Ledger
 from vms.storage.modes import Standing, standing
 from vms.storage.recorder_ports import RecorderCatalog, RecordingState
 from vms.storage.rows import RowKeeper
 from vms.storage.segment_sync import FileSync
 from vms.storage.settings import StorageSettings
-from vms.storage.sieve import Budget
-from vms.storage.sight import SETTLE_NS, Entry, Heard
-from vms.storage.stream_recorder import Expected, StreamRecorder, Watcher
+from vms.storage.sight import SETTLE_NS, Entry, Heard, Key
+from vms.storage.stream_recorder import Expected, Watcher
 from vms.storage.syncer import Syncers
 from vms.storage.triggers import TriggerDesk
 from vms.storage.volume import Volume
 from vms.storage.volumes import Volumes
 from vms.storage.wallclock import ClockWatch
-from vms.storage.writer import WriterThread
 
 __all__ = ["Recorder", "RecorderCatalog", "RecordingState"]
 
@@ -51,16 +50,13 @@ _STOP_THREADS_S = 1.5
 _STOP_SYNCERS_S = 1.0
 _STOP_ROWS_S = 1.0
 
-Key = tuple[str, str]
-"""Camera and stream."""
-
 
 class _Postman(Watcher):
     """Carries news of files from a syncing thread to the event loop."""
 
-    def __init__(self, recorder: Recorder, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._loop = loop
+        self._loop = asyncio.get_running_loop()
 
     def opened(self, file: FileSync) -> None:
         self._loop.call_soon_threadsafe(self._recorder.rows.opened, file.row())
@@ -82,7 +78,9 @@ class Recorder:
         volumes: Volumes | Volume,
         settings: StorageSettings,
         clock: Clock,
+        alarms: Alarms | None = None,
     ) -> None:
+        """`alarms`: where wrong clocks are told; None: nowhere."""
         self._bus = bus
         self._catalog = catalog
         self._volumes = Volumes([volumes]) if isinstance(volumes, Volume) else volumes
@@ -92,9 +90,8 @@ class Recorder:
         self._standing: dict[Key, Standing] = {}
         self._entries: dict[Key, Entry] = {}
         self._heard: dict[Key, Heard] = {}
-        self._threads: list[WriterThread] = []
         self.syncers = Syncers(settings.sync_seconds, settings.unsynced_bytes, self._trouble)
-        self._budgets: dict[WriterThread, Budget] = {}
+        self._crew: Crew | None = None
         self._subscriptions: list[Subscription] = []
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -106,24 +103,17 @@ class Recorder:
         self.rows = RowKeeper(catalog.segments, bus, clock, settings.extend_seconds, self._growing)
         self.events = TriggerDesk(catalog.events, clock, self._news)
         self.ledger = Ledger(catalog, clock)
-        self.clocks = ClockWatch(bus, clock, catalog.segments, catalog.holds, self._volumes.path)
+        self.clocks = ClockWatch(
+            alarms or Alarms(bus, clock), clock, catalog.segments, catalog.holds, self._volumes.path
+        )
         if isinstance(clock, WallClock):
             clock.listeners.append(lambda step: self.ledger.shift(step.old_ns, step.new_ns))
 
     async def start(self) -> None:
         """Begin to record. Raises BusError; a catalog that is away is asked again later."""
-        settings = self._settings
-        self._postman = _Postman(self, asyncio.get_running_loop())
-        for number in range(settings.writer_threads):
-            thread = WriterThread(
-                f"storage-writer-{number}",
-                settings.total_queue_bytes // settings.writer_threads,
-                settings.linger_ms / 1000,
-                self._clock.now_ns,
-            )
-            thread.start()
-            self._threads.append(thread)
-            self._budgets[thread] = Budget(settings.total_pre_roll_bytes // settings.writer_threads)
+        self._crew = Crew(
+            self._volumes, self._settings, _Postman(self), self.syncers, self._clock.now_ns
+        )
         self._subscriptions = [
             await self._bus.subscribe(subjects.STATE_ALL, self._take_state),
             await self._bus.subscribe(subjects.CONFIG_ALL, self._take_notice),
@@ -144,18 +134,15 @@ class Recorder:
         for entry in self._entries.values():
             if entry.subscription is not None:
                 await entry.subscription.close()
-        for thread in self._threads:
-            thread.stop()
-        joined = await asyncio.gather(
-            *(asyncio.to_thread(thread.join, _STOP_THREADS_S) for thread in self._threads)
-        )
+        writing = await self._crew.stop(_STOP_THREADS_S) if self._crew is not None else []
         held = await asyncio.to_thread(self.syncers.stop, _STOP_SYNCERS_S)
         if held:
             log.error("volumes do not sync; files are mended at the next start", volumes=held)
         for task in self._tasks:
             await stop_task(task)
-        if not all(joined):
-            log.error("the disk holds a writing thread; its files are mended at the next start")
+        if writing:
+            log.error("volumes hold their writer; files are mended at the next start",
+                      volumes=writing)  # fmt: skip
         # Lets what the threads posted last come in.
         await asyncio.sleep(0)
         self._count_once()
@@ -183,10 +170,11 @@ class Recorder:
         recorder, file = entry.recorder, entry.recorder.file
         waiting = "" if file else "waiting for a key picture"
         reason = recorder.problem or standing.note or waiting
-        lost = entry.lane.lost + entry.lane.missed + sum(recorder.lost.values())
+        numbers = entry.numbers()
+        units, size = numbers.pop("units"), numbers.pop("bytes")
         return RecordingState(
             *key, file is not None, reason, recorder.problem, file.path if file else "",
-            recorder.written_units, recorder.written_bytes, lost, mode, expected,
+            units, size, sum(numbers.values()), mode, expected,
         )  # fmt: skip
 
     def _trouble(self, volume: Volume, text: str) -> None:
@@ -303,32 +291,28 @@ class Recorder:
             await self._begin(key)
 
     async def _begin(self, key: Key) -> None:
-        settings = self._settings
-        thread = min(self._threads, key=lambda thread: thread.load)
-        lane = Lane(thread.inbox, settings.queue_bytes, settings.queue_units)
-        recorder = StreamRecorder(
-            *key,
-            self._volumes,
-            settings,
-            self._postman,
-            budget=self._budgets[thread],
-            syncers=self.syncers,
-        )
+        assert self._crew is not None
+        entry = self._crew.assign(key)
         orders = self._standing[key].orders
         if orders is not None:
-            recorder.orders = orders
-        thread.add(lane, recorder)
-        entry = self._entries[key] = Entry(lane, recorder, thread)
+            entry.recorder.orders = orders
+        entry.berth.begin()
+        self._entries[key] = entry
         metrics.RECORDING.labels(*key).set(0)
-        entry.subscription = await self._bus.subscribe(subjects.media(*key), lane.sink)
+        entry.subscription = await self._bus.subscribe(subjects.media(*key), entry.sink)
 
     async def _end(self, key: Key) -> None:
         entry = self._entries.pop(key)
         if entry.subscription is not None:
             await entry.subscription.close()
-        entry.thread.remove(entry.lane)
+        entry.end()
         if key not in self._configured:
             metrics.forget(*key)
+
+    def _follow_volumes(self) -> None:
+        assert self._crew is not None
+        for entry in self._entries.values():
+            self._crew.follow(entry)
 
     async def _tick(self) -> None:
         while True:
@@ -337,6 +321,7 @@ class Recorder:
                 self.clocks.tick()
                 self.events.tick()
                 await self._apply()
+                self._follow_volumes()
                 self._count_once()
                 self._account()
             except Exception:
@@ -367,15 +352,14 @@ class Recorder:
             trouble = entry.trouble(now) or heard.trouble(mono)
             if trouble is not None:
                 account.trouble(now, *trouble)
-            cover = entry.recorder.cover
-            account.limit_ns = cover.limit_ns
+            account.limit_ns = entry.recorder.cover.limit_ns
             # What is ahead of now was stamped before the clock was set back.
-            spans = [span for span in cover.take() if span[1] <= now + SETTLE_NS]
+            spans = [span for span in entry.spans() if span[1] <= now + SETTLE_NS]
             account.advance(now if final else entry.horizon_ns(now), spans)
 
     def _count_once(self) -> None:
-        for key, entry in self._entries.items():
-            entry.count(key)
+        for entry in self._entries.values():
+            entry.count()
 
 
 def _is_audio(codec: str) -> bool:

@@ -72,7 +72,7 @@ class StorageService:
         self._started = False
         self._left: list[SegmentRow] = []
         self.alarms = Alarms(bus, clock)
-        self.recorder = Recorder(bus, catalog, self.volumes, settings, clock)
+        self.recorder = Recorder(bus, catalog, self.volumes, settings, clock, self.alarms)
         self.identities = Identities(catalog.settings, self.volumes, clock)
         self.mender = Mender(self.volumes, catalog, self.recorder.rows, clock)
         self.recorder.on_trouble = VolumeAlarms(self.volumes, self.alarms, clock).trouble

@@ -1,4 +1,5 @@
-"""What keeps a stream from being recorded, judged from what its parts say."""
+"""Where a stream is written, and what keeps it from being recorded, judged from what its
+parts say."""
 
 from __future__ import annotations
 
@@ -6,13 +7,15 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from vms.bus.port import Subscription
+from vms.bus.port import Delivery, Subscription
 from vms.common.model.camera import StreamState, StreamStatus
 from vms.common.model.evidence import GapCause
 from vms.storage import metrics
+from vms.storage.cover import Span
 from vms.storage.inbox import Lane
 from vms.storage.stream_recorder import StreamRecorder
-from vms.storage.writer import WriterThread
+from vms.storage.volume import Volume
+from vms.storage.writer import WriterThread, begins_group
 
 log = structlog.get_logger(__name__)
 
@@ -23,21 +26,114 @@ _STUCK_NS = 10 * _NS
 """Units that wait longer for the disk than this are not counted on."""
 _MUTE_NS = 10 * _NS
 _KEEP_NS = 30 * _NS
+_MOST_PAST = 4
 
 Reason = tuple[GapCause, str]
 
 
-@dataclass(slots=True)
-class Entry:
-    """One stream that is listened to, and the plain numbers told of it so far."""
+Key = tuple[str, str]
+"""Camera and stream."""
 
+
+@dataclass(slots=True, eq=False)
+class Berth:
+    """Where a stream is written: a volume, one of its threads, and what waits for that."""
+
+    volume: Volume
+    thread: WriterThread
     lane: Lane
     recorder: StreamRecorder
-    thread: WriterThread
+
+    def begin(self) -> None:
+        self.thread.add(self.lane, self.recorder)
+
+    def end(self) -> None:
+        """Close the file once what waits is written; does not wait."""
+        self.thread.remove(self.lane)
+
+    def numbers(self) -> dict[str, int]:
+        """What was written and what was lost, as plain numbers."""
+        recorder, lane = self.recorder, self.lane
+        return {
+            "units": recorder.written_units, "bytes": recorder.written_bytes,
+            "queue": lane.lost, "bus": lane.missed, **recorder.lost,
+        }  # fmt: skip
+
+
+@dataclass(slots=True)
+class Entry:
+    """One stream that is listened to, where it is written, and what was told of it so far.
+
+    `coming` takes over from `berth` with the next key picture; `past` are those that it was
+    moved from, while they still write what they have.
+    """
+
+    key: Key
+    berth: Berth
     subscription: Subscription | None = None
+    coming: Berth | None = None
+    past: list[Berth] = field(default_factory=list)
+    base: dict[str, int] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
     shed: int = 0
     missed: int = 0
+
+    @property
+    def recorder(self) -> StreamRecorder:
+        return self.berth.recorder
+
+    @property
+    def lane(self) -> Lane:
+        return self.berth.lane
+
+    def sink(self, delivery: Delivery) -> None:
+        """Take what the bus delivers; never waits."""
+        if self.coming is not None and begins_group(delivery.message):
+            self._turn(self.coming)
+        self.berth.lane.sink(delivery)
+
+    def stay(self) -> None:
+        """Forget what was to come."""
+        self.coming = None
+
+    def move(self, coming: Berth) -> None:
+        """Go on elsewhere now, with what waits here."""
+        waiting = self.lane
+        self._turn(coming)
+        waiting.hand_over(coming.lane)
+
+    def _turn(self, coming: Berth) -> None:
+        before, self.berth, self.coming = self.berth, coming, None
+        self.shed = self.missed = 0
+        coming.begin()
+        before.end()
+        self.past.append(before)
+        while len(self.past) > _MOST_PAST:
+            self._forget(self.past[0])
+
+    def end(self) -> None:
+        """Nothing more comes: have the file closed."""
+        self.stay()
+        self.berth.end()
+
+    def spans(self) -> list[Span]:
+        """Which time is in files since the last call, in order."""
+        done = [berth for berth in self.past if not berth.thread.serves(berth.lane)]
+        spans = [span for berth in self.past for span in berth.recorder.cover.take()]
+        for berth in done:
+            self._forget(berth)
+        return spans + self.recorder.cover.take()
+
+    def _forget(self, berth: Berth) -> None:
+        self.past.remove(berth)
+        self.base = _sum(self.base, berth.numbers())
+
+    def numbers(self) -> dict[str, int]:
+        """What was written and what was lost, wherever that was."""
+        total = self.base
+        for berth in (*self.past, self.berth):
+            total = _sum(total, berth.numbers())
+        return total
 
     def oldest_ns(self) -> int | None:
         """Arrival of the oldest unit on its way to the disk; None: nothing waits."""
@@ -57,13 +153,9 @@ class Entry:
             return settled
         return min(settled, oldest)
 
-    def count(self, key: tuple[str, str]) -> None:
+    def count(self) -> None:
         """Carry the plain numbers of the hot path over to the metrics."""
-        recorder, lane = self.recorder, self.lane
-        now = {
-            "units": recorder.written_units, "bytes": recorder.written_bytes,
-            "queue": lane.lost, "bus": lane.missed, **recorder.lost,
-        }  # fmt: skip
+        key, now = self.key, self.numbers()
         for name, value in now.items():
             grown = value - self.counted.get(name, 0)
             if not grown:
@@ -80,7 +172,7 @@ class Entry:
                 units=now["queue"] - self.counted.get("queue", 0),
             )  # fmt: skip
         self.counted = now
-        metrics.RECORDING.labels(*key).set(1 if recorder.file is not None else 0)
+        metrics.RECORDING.labels(*key).set(1 if self.recorder.file is not None else 0)
 
     def trouble(self, now_ns: int) -> Reason | None:
         """What the disk, or the way to it, does to the stream now."""
@@ -146,3 +238,7 @@ def _cause(fault: str, usual: GapCause) -> GapCause:
         return GapCause(fault) if fault else usual
     except ValueError:
         return usual
+
+
+def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + value for name, value in other.items()}

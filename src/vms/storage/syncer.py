@@ -35,6 +35,8 @@ gathers for up to 0.2 s, and for the turn."""
 _REMEMBERED = 8
 _SOONEST_S = 0.02
 _MOST_FOLDERS = 4096
+_HELD_S = 6.0
+"""A turn that takes longer than this is held by the disk."""
 
 Trouble = Callable[[Volume, str], None]
 """Told, on a syncing thread, of a volume that did not keep what was written to it."""
@@ -58,6 +60,8 @@ class Syncer:
         self.volume = volume
         self.lag_s = 0.0
         """From the flush to the disk, of the oldest bytes of the last turn."""
+        self.busy_since = 0.0
+        """Since when (`time.monotonic`) it works at a turn; 0: it does not."""
         self._sync_s = sync_s
         self._max = max_unsynced
         self._trouble = trouble
@@ -78,6 +82,7 @@ class Syncer:
             target=self._run, name=f"storage-syncer-{self.volume.name}", daemon=True
         )
         self._thread.start()
+        self.volume.watch_holder(self, _HELD_S)
 
     def stop(self) -> None:
         """Have the thread make durable what was written, and end. Does not wait."""
@@ -89,6 +94,7 @@ class Syncer:
         if self._thread is None:
             return True
         self._thread.join(timeout)
+        self.volume.forget_holder(self)
         return not self._thread.is_alive()
 
     @property
@@ -130,11 +136,14 @@ class Syncer:
         return max(_SOONEST_S, due - time.monotonic())
 
     def _guarded_turn(self) -> None:
+        self.busy_since = time.monotonic()
         try:
             self.turn()
         except Exception:
             # What nobody foresaw must not end the syncing of all other files.
             log.exception("syncing failed", volume=str(self.volume.root))
+        finally:
+            self.busy_since = 0.0
 
     def turn(self) -> None:
         """Make durable what was written until now."""

@@ -31,11 +31,24 @@ import structlog
 from vms.common.errors import StorageError
 from vms.common.model.camera import check_id
 from vms.storage.metrics import DISK_FREE
-from vms.storage.volume_state import DISK_FAILS, NO_SPACE, Look, Tier, VolumeState, advice
+from vms.storage.volume_state import (
+    DISK_FAILS,
+    MARKER,
+    NO_SPACE,
+    Busy,
+    Look,
+    Tier,
+    VolumeState,
+    advice,
+    full,
+    gone,
+    other,
+)
+
+__all__ = ["INDEX_SUFFIX", "MARKER", "Volume", "fsync_folder", "index_path"]
 
 log = structlog.get_logger(__name__)
 
-MARKER = ".vms-volume"
 INDEX_SUFFIX = ".index.jsonl"
 _MAIN = "main"
 _MAX_TAKEN = 1000
@@ -83,6 +96,8 @@ class Volume:
         self._ending = threading.Event()
         self._ready = False
         self._began: float | None = None
+        self._holders: dict[Busy, float] = {}
+        self._hung = False
 
     def prepare(self) -> str:
         """Make the root and its marker where it is new; the marker's id. Raises StorageError.
@@ -100,13 +115,13 @@ class Volume:
                 self.root.mkdir(parents=True, exist_ok=True)
             found = self._marker()
             if found is None and self.identity:
-                raise StorageError(self._gone())
+                raise StorageError(gone(self.root))
             if not found:
                 # An empty marker is how a person says: this new disk is to be that volume.
                 found = uuid.uuid4().hex
                 self._write_marker(found)
             elif self.identity and found != self.identity:
-                raise StorageError(self._other(found))
+                raise StorageError(other(self.root, found, self.identity))
             self._probe()
         except OSError as error:
             raise self.error("cannot be used", error) from error
@@ -182,6 +197,10 @@ class Volume:
         self._ending.set()
         self._wake.set()
 
+    def look_soon(self) -> None:
+        """Have the watching thread look at once: there may be room again."""
+        self._wake.set()
+
     def wait_looked(self, limit: float) -> bool:
         """Wait until the watching thread has looked once; False after `limit` seconds."""
         return self._looked.wait(limit)
@@ -195,10 +214,21 @@ class Volume:
                 # What nobody foresaw must not end the watch: nothing would be written again.
                 self._take(Look(VolumeState.FAILED, f"volume {self.root}: {error}"))
             finally:
+                held = time.monotonic() - self._began > _HANGS_AFTER_S
                 self._began = None
+                self._note_hang(held or self.hangs())
                 self._looked.set()
             self._wake.wait(_CHECK_EVERY_S)
             self._wake.clear()
+
+    def _note_hang(self, hangs: bool) -> None:
+        """A disk that answers again is not trusted at once."""
+        before, self._hung = self._hung, hangs
+        if before != hangs:
+            self.well_since = time.monotonic()
+            self.turns += 1
+            said = "hangs" if hangs else "answers again"
+            log.warning(f"volume {said}", volume=self.name, path=str(self.root))
 
     def _turn(self, prepared: Callable[[str], None] | None) -> None:
         if not self._ready or self.seen.state is VolumeState.MISSING:
@@ -223,8 +253,20 @@ class Volume:
 
     def hangs(self) -> bool:
         """Whether the disk has not answered for seconds."""
-        began = self._began
-        return began is not None and time.monotonic() - began > _HANGS_AFTER_S
+        now, began = time.monotonic(), self._began
+        if began is not None and now - began > _HANGS_AFTER_S:
+            return True
+        return any(
+            (since := busy.busy_since) and now - since > limit
+            for busy, limit in list(self._holders.items())
+        )
+
+    def watch_holder(self, busy: Busy, limit_s: float) -> None:
+        """Take the disk for hanging where it holds that thread for longer than `limit_s`."""
+        self._holders[busy] = limit_s
+
+    def forget_holder(self, busy: Busy) -> None:
+        self._holders.pop(busy, None)
 
     def is_away(self) -> bool:
         """Whether its recordings cannot be read either: unmounted, or another disk."""
@@ -238,7 +280,7 @@ class Volume:
         self._look_unwatched()
         if self.hangs():
             return (
-                f"volume {self.root} does not answer (for more than {_HANGS_AFTER_S:.0f} s): "
+                f"volume {self.root} does not answer: "
                 "look at the disk, or at the network and the server it lies on"
             )
         if self._watcher is not None and not self._looked.is_set():
@@ -284,9 +326,11 @@ class Volume:
             total, free = stat.f_blocks * stat.f_frsize, stat.f_bavail * stat.f_frsize
             marker = self._marker()
             if marker is None:
-                return Look(VolumeState.MISSING, self._gone(), total, free)
+                return Look(VolumeState.MISSING, gone(self.root), total, free)
             if self.identity and marker != self.identity:
-                return Look(VolumeState.MISSING, self._other(marker), total, free)
+                return Look(
+                    VolumeState.MISSING, other(self.root, marker, self.identity), total, free
+                )
             if stat.f_flag & os.ST_RDONLY:
                 raise OSError(errno.EROFS, os.strerror(errno.EROFS))
             if self._suspect or self.seen.state is VolumeState.FAILED:
@@ -294,34 +338,14 @@ class Volume:
                 self._probe()
                 self._suspect = False
         except FileNotFoundError:
-            return Look(VolumeState.MISSING, self._gone(), total, free)
+            return Look(VolumeState.MISSING, gone(self.root), total, free)
         except OSError as error:
             problem = str(self.error("cannot be used", error))
             self._wake.clear()
             return Look(VolumeState.FAILED, problem, total, free)
         if free < self.floor:
-            return Look(VolumeState.FULL, self._full(free), total, free)
+            return Look(VolumeState.FULL, full(self.root, free, self.floor), total, free)
         return Look(VolumeState.OK, "", total, free)
-
-    def _gone(self) -> str:
-        return (
-            f"volume {self.root} is not there (its {MARKER} is missing): "
-            "mount it again, or restart after setting storage.root; "
-            f"a new disk becomes this volume once an empty file {MARKER} lies in it"
-        )
-
-    def _other(self, found: str) -> str:
-        return (
-            f"volume {self.root} is another one than it was (its {MARKER} says "
-            f"{found[:8] or 'nothing'} and should say {self.identity[:8]}): mount the right disk"
-        )
-
-    def _full(self, free: int) -> str:
-        return (
-            f"volume {self.root} is full: {free >> 20} MiB are free and "
-            f"{self.floor >> 20} MiB must stay so (storage.min_free_bytes); "
-            "free space there, or set storage.root to another disk"
-        )
 
     def path(self, relative: str) -> Path:
         """Where a row's file lies. Raises StorageError for a path that leads out of the root."""

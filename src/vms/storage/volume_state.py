@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
 
+MARKER = ".vms-volume"
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_FAILS = frozenset(
     {
@@ -55,3 +58,33 @@ def advice(error: OSError) -> str:
     """What happened and what to do about it."""
     reason = error.strerror or type(error).__name__
     return f"{reason}; {_ADVICE.get(error.errno or 0, 'look at the disk and at storage.root')}"
+
+
+class Busy(Protocol):
+    """A thread that works on the disk: since when, by `time.monotonic`; 0 while it does not."""
+
+    @property
+    def busy_since(self) -> float: ...
+
+
+def gone(root: Path) -> str:
+    return (
+        f"volume {root} is not there (its {MARKER} is missing): "
+        "mount it again, or restart after setting storage.root; "
+        f"a new disk becomes this volume once an empty file {MARKER} lies in it"
+    )
+
+
+def other(root: Path, found: str, known: str) -> str:
+    return (
+        f"volume {root} is another one than it was (its {MARKER} says "
+        f"{found[:8] or 'nothing'} and should say {known[:8]}): mount the right disk"
+    )
+
+
+def full(root: Path, free: int, floor: int) -> str:
+    return (
+        f"volume {root} is full: {free >> 20} MiB are free and "
+        f"{floor >> 20} MiB must stay so (storage.min_free_bytes); "
+        "free space there, or set storage.root to another disk"
+    )

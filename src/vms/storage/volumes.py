@@ -105,6 +105,12 @@ class Volumes:
         home = fast[0] if fast else self.main
         raise StorageError(home.problem() or f"volume {home.root} cannot be used")
 
+    def home(self, camera: str, stream: str) -> Volume:
+        """The fast volume that the stream is written to while that can be written to."""
+        if len(self._volumes) == 1:
+            return self.main
+        return next(iter(self._in_order(camera, stream, Tier.FAST)), self.main)
+
     def should_move(self, camera: str, stream: str, current: str) -> bool:
         """Whether this stream's file on the volume named `current` should end for another:
         its disk failed, or does not answer, or the stream can go home."""

@@ -18,16 +18,14 @@ from typing import Protocol
 
 import structlog
 
-from vms.bus import subjects
-from vms.bus.port import Bus
 from vms.common.clock import Clock
 from vms.common.errors import CatalogError, ParseError, StorageError
 from vms.common.model.evidence import Hold
-from vms.common.model.messages import Alarm
 from vms.common.model.segment import MAX_SEGMENT_NS, SegmentRow
 from vms.common.wallclock import WallClock, clock_text
 from vms.format import index as indexes
 from vms.format.index import SegmentIndex, Shift
+from vms.storage.alarms import CLOCK, Alarms
 from vms.storage.volume import fsync_folder, index_path
 
 log = structlog.get_logger(__name__)
@@ -171,14 +169,15 @@ async def _check_room(rows: Rows, moving: set[str], row: SegmentRow, by: int) ->
 class ClockWatch:
     """Follows the machine's clock and those of the cameras. On the event loop's thread."""
 
-    def __init__(self, bus: Bus, clock: Clock, rows: Rows, holds: Holds, place: Place) -> None:
-        self._bus = bus
+    def __init__(
+        self, alarms: Alarms, clock: Clock, rows: Rows, holds: Holds, place: Place
+    ) -> None:
+        self._alarms = alarms
         self._clock = clock
         self._wall = clock if isinstance(clock, WallClock) else None
         self._rows = rows
         self._holds = holds
         self._place = place
-        self._said: dict[str, str] = {}
         self._tellers: dict[str, str] = {}
         self._done: dict[tuple[Key, str, int], None] = {}
         self._moved: set[tuple[str, int]] = set()
@@ -205,14 +204,10 @@ class ClockWatch:
         self._say(camera, text)
 
     def _say(self, subject: str, text: str) -> None:
-        before = self._said.get(subject, "")
-        if bool(before) is bool(text):
-            return
-        self._said[subject] = text
         if text:
-            log.warning("a clock is wrong", subject=subject, problem=text)
-        alarm = Alarm("clock", subject, text or before, self._clock.now_ns(), bool(text))
-        self._bus.publish(subjects.alarms("clock"), alarm)
+            self._alarms.raise_(CLOCK, subject, text)
+        else:
+            self._alarms.clear(CLOCK, subject)
 
     async def settle(self, keys: Iterable[Key]) -> None:
         """Move what was recorded while the machine's clock was wrong, once it is closed."""

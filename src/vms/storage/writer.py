@@ -38,6 +38,8 @@ class WriterThread:
         self._leaving: set[Lane] = set()
         self._shedding: set[Lane] = set()
         self._stopping = False
+        self.busy_since = 0.0
+        """Since when (`time.monotonic`) it writes what it writes now; 0: it does not."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -47,6 +49,10 @@ class WriterThread:
     def load(self) -> int:
         """How many streams it serves."""
         return len(self._recorders)
+
+    def serves(self, lane: Lane) -> bool:
+        """Whether it is not done with the lane yet."""
+        return lane in self._recorders
 
     def add(self, lane: Lane, recorder: StreamRecorder) -> None:
         """Serve this lane from now on. Called by the event loop."""
@@ -82,8 +88,10 @@ class WriterThread:
             served = 0
             oldest = _NEVER
             while ready:
+                self.busy_since = time.monotonic()
                 oldest = min(oldest, self._serve(ready.popleft()))
                 served += 1
+            self.busy_since = 0.0
             busy = served > 1
             if oldest < _NEVER:
                 WRITE_SECONDS.observe((self._now_ns() - oldest) / 1e9)
@@ -132,7 +140,7 @@ class WriterThread:
         full = file is not None and file.full
         first = len(units)
         if not full:
-            keys = (place for place, unit in enumerate(units) if _begins_group(unit))
+            keys = (place for place, unit in enumerate(units) if begins_group(unit))
             first = next(keys, first)
         if first < len(units):
             self._shedding.discard(lane)
@@ -148,7 +156,9 @@ class WriterThread:
     def _tick(self) -> None:
         now = self._now_ns()
         for recorder in list(self._recorders.values()):
+            self.busy_since = time.monotonic()
             self._guarded(recorder, lambda recorder=recorder: recorder.tick(now))  # type: ignore[misc]
+        self.busy_since = 0.0
 
     def _guarded(self, recorder: StreamRecorder, action: Callable[[], None]) -> None:
         """One stream's unforeseen failure must not stop the others."""
@@ -166,5 +176,10 @@ class WriterThread:
         )
 
 
-def _begins_group(unit: AccessUnit) -> bool:
-    return unit.key and unit.parameters.codec.medium is Medium.VIDEO
+def begins_group(message: object) -> bool:
+    """Whether it is a key picture: what comes from it on can be decoded."""
+    return (
+        type(message) is AccessUnit
+        and message.key
+        and message.parameters.codec.medium is Medium.VIDEO
+    )
