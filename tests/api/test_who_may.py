@@ -59,6 +59,7 @@ def _request(method: str, path: str, operation: dict[str, Any], camera_id: str) 
         stream="main",
         session="A" * 22,
         user_id="0" * 16,
+        export_id="0" * 16,
         part=f"{NOW_MS}-{NOW_MS + 1000}.m4s",
     )
     query = {

@@ -13,7 +13,10 @@ from fastapi import APIRouter
 from vms.api.openapi import render
 from vms.bus.port import Bus
 from vms.catalog.port import Catalog
+from vms.common.clock import SystemClock
 from vms.storage import routes as storage_routes
+from vms.storage.export import routes as export_routes
+from vms.storage.export.service import About, ExportService
 from vms.storage.playback import Playback
 from vms.storage.preview import Previews
 from vms.storage.settings import StorageSettings
@@ -28,8 +31,15 @@ def routers(bus: Bus, catalog: Catalog) -> Sequence[APIRouter]:
     """The routes of all roles, as one process that carries them all serves them."""
     playback = Playback(catalog, StorageSettings(), Path("recordings"))
     previews = Previews(catalog, playback.volume_of, Path("data"))
+    exports = ExportService(
+        catalog, StorageSettings(), Path("exports"), playback.volume_of, SystemClock(), About("")
+    )
     live = StreamService(bus, StreamSettings())
-    return stream_routes.router(live), storage_routes.router(playback, previews)
+    return (
+        stream_routes.router(live),
+        storage_routes.router(playback, previews),
+        export_routes.router(exports, SystemClock()),
+    )
 
 
 def document() -> str:

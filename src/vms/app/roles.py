@@ -25,9 +25,12 @@ from vms.auth.services import open_auth
 from vms.common.errors import ConfigError
 from vms.ingest import service as ingest
 from vms.storage import routes as storage_routes
+from vms.storage.export import routes as export_routes
+from vms.storage.export.service import About, ExportService
 from vms.storage.playback import Playback
 from vms.storage.preview import Previews
 from vms.storage.service import StorageService
+from vms.storage.settings import StorageSettings
 from vms.storage.volumes import Volumes
 from vms.stream import routes as stream_routes
 from vms.stream.service import StreamService
@@ -64,7 +67,18 @@ async def _storage(node: Node) -> list[Service]:
     async def run() -> None:
         await StorageService(node.bus, node.catalog, settings, node.wall, volumes=volumes).run()
 
-    return [Service("storage", run, storage_routes.router(playback, previews), stops=MIDDLE)]
+    return [
+        Service("storage", run, storage_routes.router(playback, previews), stops=MIDDLE),
+        _exports(node, settings, volumes),
+    ]
+
+
+def _exports(node: Node, settings: StorageSettings, volumes: Volumes) -> Service:
+    root = settings.exports_root or node.settings.data_dir / "exports"
+    about = About(version("vms"), WEB_DIR / "verify.html", lambda: node.wall.problem)
+    service = ExportService(node.catalog, settings, root, volumes.of, node.wall, about)
+    router = export_routes.router(service, node.wall)
+    return Service("exports", service.run, router, stops=MIDDLE)
 
 
 async def _stream(node: Node) -> list[Service]:

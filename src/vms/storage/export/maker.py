@@ -29,7 +29,7 @@ from vms.storage.export.pieces import Piece
 from vms.storage.export.planner import MAX_FILES, CameraPlan, FilePlan, plan_camera
 from vms.storage.export.shelf import Done, Shelf
 from vms.storage.export.spec import Format, Spec
-from vms.storage.export.watch import Followed, Watch
+from vms.storage.export.watch import Followed, NoRoom, Watch
 from vms.storage.export.writer_mkv import write_mkv
 from vms.storage.export.writer_mp4 import sound_left_out, write_mp4
 from vms.storage.footage import VolumeOf
@@ -94,7 +94,7 @@ class Made:
 class Maker:
     """Makes the order in the folder of `shelf`. `close` it.
 
-    All methods raise what `watch.tick` does, StorageError and OSError.
+    All methods raise what `watch.tick` does, NoRoom, StorageError and OSError.
     """
 
     def __init__(self, order: Order, shelf: Shelf, volume_of: VolumeOf, watch: Watch,
@@ -329,20 +329,20 @@ def _index_of(row: SegmentRow, volume_of: VolumeOf, groups: int) -> tuple[bytes,
 
 
 def check_room(folder: Path, size: int, floor: int, room: int | None) -> None:
-    """Raises StorageError where `size` bytes more do not fit, with both figures; OSError."""
+    """Raises NoRoom where `size` bytes more do not fit, with both figures; OSError."""
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     need = size + _SPARE
     if need > free - floor:
-        raise StorageError(
+        raise NoRoom(
             f"the export takes about {need / MEGABYTE:.0f} MB, and only "
             f"{max(0, free - floor) / MEGABYTE:.0f} MB can be used on the disk of {folder} "
             f"({free / MEGABYTE:.0f} MB are free and {floor / MEGABYTE:.0f} MB must stay so): "
             "export less at once, or free space there"
         )
     if room is not None and need > room:
-        raise StorageError(
+        raise NoRoom(
             f"the export takes about {need / MEGABYTE:.0f} MB, and only "
             f"{max(0, room) / MEGABYTE:.0f} MB are left of what exports may take "
             "(storage.export_max_bytes): delete old exports, or export less at once"

@@ -6,11 +6,17 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from vms.common.errors import StorageError
+from vms.common.errors import VmsError
 from vms.format.fmp4 import Track
 from vms.storage.export.writer_mp4 import Pictures, Timed
 
 _LOOK_EVERY = 32 << 20
+
+
+class NoRoom(VmsError):
+    """It does not fit on the disk, or into what exports may take."""
+
+    http_status = 413
 
 
 class Ended(Exception):
@@ -57,7 +63,7 @@ class Watch:
         self.tick(0)
 
     def tick(self, count: int) -> None:
-        """`count` bytes were written. Raises Ended, and StorageError where space runs low."""
+        """`count` bytes were written. Raises Ended, and NoRoom where space runs low."""
         if self._ending:
             raise Ended
         self._written += count
@@ -68,7 +74,7 @@ class Watch:
             self._looked = 0
             free = shutil.disk_usage(self._folder).free
             if free < self._floor:
-                raise StorageError(
+                raise NoRoom(
                     f"the disk of {self._folder.parent} runs full: {free >> 20} MiB are free and "
                     f"{self._floor >> 20} MiB must stay so; free space there and export again"
                 )
