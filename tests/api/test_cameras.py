@@ -323,3 +323,83 @@ async def test_text_that_postgresql_cannot_hold_is_no_fault(
         assert kept.status_code == 201
         where = _new(streams=[{"name": "main", "url": "rtsp://h/%00"}])
         assert (await admin.post(CAMERAS, json=where)).status_code == 201
+
+
+SCHEDULE = {
+    "zone": "Europe/Lisbon",
+    "slots": [
+        {"day": 0, "start_minute": 480, "end_minute": 1080, "mode": "continuous"},
+        {"day": 7, "start_minute": 0, "end_minute": 1440, "mode": "event"},
+    ],
+    "holidays": ["2026-12-25"],
+}
+MASK = {"name": "Neighbour", "points": [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0]]}
+
+
+def _stream(**changes: Any) -> dict[str, Any]:
+    return {"name": "main", "url": "rtsp://10.0.0.9/a"} | changes
+
+
+async def test_how_a_camera_is_recorded_and_its_masks_are_taken_and_shown(
+    api: Api, admin: httpx.AsyncClient
+) -> None:
+    wanted = _stream(
+        recording="schedule", audio=False, pre_roll_s=2.5, post_roll_s=30, schedule=SCHEDULE
+    )
+    added = await admin.post(CAMERAS, json=_new(streams=[wanted], masks=[MASK]))
+    assert added.status_code == 201, added.text
+    shown = added.json()["streams"][0]
+    assert {key: shown[key] for key in wanted} == wanted
+    assert added.json()["masks"] == [MASK]
+    kept = await api.services.catalog.cameras.get("yard")
+    assert kept.streams[0].schedule is not None
+    assert kept.streams[0].schedule.holidays == ("2026-12-25",)
+    assert kept.masks[0].points == ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0))
+    renamed = (await admin.patch(f"{CAMERAS}/yard", json={"name": "Gate"})).json()
+    assert renamed["streams"][0] == shown
+    assert renamed["masks"] == [MASK]
+    cleared = (await admin.patch(f"{CAMERAS}/yard", json={"masks": []})).json()
+    assert cleared["masks"] == []
+    await admin.patch(f"{CAMERAS}/front", json={"masks": [MASK]})
+    async with api.client("vera") as vera:
+        assert (await vera.get(f"{CAMERAS}/front")).json()["masks"] == [MASK]
+
+
+async def test_a_stream_without_these_fields_gets_what_the_model_says(
+    admin: httpx.AsyncClient,
+) -> None:
+    added = (await admin.post(CAMERAS, json=_new())).json()["streams"][0]
+    assert (added["recording"], added["audio"], added["schedule"]) == ("off", True, None)
+    assert (added["pre_roll_s"], added["post_roll_s"]) == (5.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("streams", "masks", "field"),
+    [
+        ([_stream(pre_roll_s=61)], [], "body.streams.0.pre_roll_s"),
+        ([_stream(), _stream(name="sub", post_roll_s=-1)], [], "body.streams.1.post_roll_s"),
+        ([_stream(recording="always")], [], "body.streams.0.recording"),
+        ([_stream(recording="schedule")], [], "body.streams.0"),
+        ([_stream(schedule=SCHEDULE | {"zone": "Mars/Base"})], [], "body.streams.0.schedule"),
+        ([_stream(schedule=SCHEDULE | {"zone": "../etc"})], [], "body.streams.0.schedule"),
+        ([_stream(schedule=SCHEDULE | {"holidays": ["25.12."]})], [], "body.streams.0.schedule"),
+        (
+            [_stream(schedule=SCHEDULE | {"slots": SCHEDULE["slots"] * 2})], [],
+            "body.streams.0.schedule",
+        ),
+        (
+            [_stream(schedule=SCHEDULE | {"slots": [{"day": 8}]})], [],
+            "body.streams.0.schedule.slots.0.day",
+        ),
+        ([_stream()], [{"points": [[0, 0], [1, 1]]}], "body.masks.0.points"),
+        ([_stream()], [MASK, {"points": [[0, 0], [1, 1], [2, 0]]}], "body.masks.1.points.2.0"),
+        ([_stream()], [MASK] * 33, "body.masks"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_recorded_so_is_refused_naming_the_field(
+    admin: httpx.AsyncClient, streams: list[Any], masks: list[Any], field: str
+) -> None:
+    answer = await admin.post(CAMERAS, json=_new(streams=streams, masks=masks))
+    assert answer.status_code == 422, answer.text
+    assert field in [error["field"] for error in answer.json()["errors"]]
+    assert (await admin.get(f"{CAMERAS}/yard")).status_code == 404

@@ -36,6 +36,7 @@ async def new_camera(catalog: Catalog, wanted: NewCamera, settings: ApiSettings)
         username=wanted.username or username,
         password=Secret(wanted.password) if wanted.password else password,
         enabled=wanted.enabled,
+        masks=tuple(mask.mask() for mask in wanted.masks),
     )
     if wanted.id:
         await catalog.cameras.add(camera)
@@ -64,6 +65,8 @@ def changed_camera(camera: Camera, change: CameraChange, settings: ApiSettings) 
         changed = replace(changed, streams=streams)
         if username:
             changed = replace(changed, username=username, password=password)
+    if change.masks is not None:
+        changed = replace(changed, masks=tuple(mask.mask() for mask in change.masks))
     if change.name is not None:
         changed = replace(changed, name=change.name)
     if change.enabled is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from vms.api.forms import MaskModel, Masks, ScheduleModel
 from vms.api.text import Identifier, Line, Name, Password, Url, rfc3339
-from vms.catalog.port import ALL_CAMERAS, Role, User
 from vms.common.model.camera import (
+    MAX_POST_ROLL_S,
+    MAX_PRE_ROLL_S,
     Camera,
     RecordingMode,
     StreamConfig,
@@ -91,6 +93,23 @@ class StreamModel(BaseModel):
     url: str = Field(description="Without credentials; empty for those who may not manage it.")
     transport: Transport
     recording: RecordingMode
+    audio: bool = Field(description="Whether it is recorded with the pictures.")
+    pre_roll_s: float = Field(description="Seconds kept before an event, in mode 'event'.")
+    post_roll_s: float = Field(description="Seconds kept after an event, in mode 'event'.")
+    schedule: ScheduleModel | None = Field(description="What is recorded in mode 'schedule'.")
+
+    @classmethod
+    def of(cls, stream: StreamConfig, manages: bool) -> StreamModel:
+        return cls(
+            name=stream.name,
+            url=stream.url if manages else "",
+            transport=stream.transport,
+            recording=stream.recording,
+            audio=stream.audio,
+            pre_roll_s=stream.pre_roll_s,
+            post_roll_s=stream.post_roll_s,
+            schedule=ScheduleModel.of(stream.schedule) if stream.schedule else None,
+        )
 
 
 class CameraModel(BaseModel):
@@ -102,6 +121,7 @@ class CameraModel(BaseModel):
     username: str
     has_password: bool
     streams: list[StreamModel]
+    masks: list[MaskModel] = Field(description="What nobody sees without a special right.")
     state: dict[str, StateModel]
 
     @classmethod
@@ -113,15 +133,8 @@ class CameraModel(BaseModel):
             enabled=camera.enabled,
             username=camera.username if manages else "",
             has_password=bool(camera.password),
-            streams=[
-                StreamModel(
-                    name=stream.name,
-                    url=stream.url if manages else "",
-                    transport=stream.transport,
-                    recording=stream.recording,
-                )
-                for stream in camera.streams
-            ],
+            streams=[StreamModel.of(stream, manages) for stream in camera.streams],
+            masks=[MaskModel.of(mask) for mask in camera.masks],
             state=state,
         )
 
@@ -133,9 +146,28 @@ class StreamInput(Taken):
     url: Url
     transport: Transport = Transport.TCP
     recording: RecordingMode = RecordingMode.OFF
+    audio: bool = True
+    pre_roll_s: float = Field(default=5.0, ge=0, le=MAX_PRE_ROLL_S)
+    post_roll_s: float = Field(default=10.0, ge=0, le=MAX_POST_ROLL_S)
+    schedule: ScheduleModel | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.recording is RecordingMode.SCHEDULE and self.schedule is None:
+            raise ValueError("recording is 'schedule', and there is no schedule")
+        return self
 
     def config(self, url: str) -> StreamConfig:
-        return StreamConfig(self.name, url, self.transport, self.recording)
+        return StreamConfig(
+            self.name,
+            url,
+            self.transport,
+            self.recording,
+            self.audio,
+            self.pre_roll_s,
+            self.post_roll_s,
+            self.schedule.schedule() if self.schedule else None,
+        )
 
 
 Streams = Annotated[list[StreamInput], Field(min_length=1, max_length=_MAX_STREAMS)]
@@ -150,16 +182,18 @@ class NewCamera(Taken):
     username: Line = ""
     password: Password = ""
     streams: Streams
+    masks: Masks = []
 
 
 class CameraChange(Taken):
-    """Only what is given changes. `streams` replaces all of them."""
+    """Only what is given changes. `streams` and `masks` replace all of them."""
 
     name: Name | None = None
     enabled: bool | None = None
     username: Line | None = None
     password: Password | None = None
     streams: Streams | None = None
+    masks: Masks | None = None
 
 
 class ProbeRequest(Taken):
@@ -249,69 +283,6 @@ class Days(BaseModel):
 
     tz: str
     days: list[str] = Field(json_schema_extra={"items": {"type": "string", "format": "date"}})
-
-
-class UserModel(BaseModel):
-    """A user. `cameras` are the ids granted, or '*'; administrators see all without."""
-
-    id: str
-    username: str
-    role: Role
-    enabled: bool
-    cameras: list[str]
-
-    @classmethod
-    def of(cls, user: User, cameras: frozenset[str]) -> UserModel:
-        return cls(
-            id=user.id,
-            username=user.name,
-            role=user.role,
-            enabled=user.enabled,
-            cameras=sorted(cameras),
-        )
-
-
-Grants = Annotated[list[Identifier | Literal["*"]], Field(max_length=10_000)]
-
-
-class NewUser(Taken):
-    username: Name
-    password: Password
-    role: Role = Role.VIEWER
-    cameras: Grants = []
-
-
-class UserChange(Taken):
-    """Only what is given changes. A new password ends all sessions of the user."""
-
-    username: Name | None = None
-    password: Password | None = None
-    role: Role | None = None
-    enabled: bool | None = None
-    cameras: Grants | None = None
-
-
-class GrantsModel(Taken):
-    cameras: Grants = Field(description=f"Ids of cameras, or {ALL_CAMERAS!r} for all.")
-
-
-class Login(Taken):
-    username: Line
-    password: Password
-
-
-class PasswordChange(Taken):
-    current_password: Password
-    new_password: Password
-
-
-class SignedIn(BaseModel):
-    """The access token for the header `Authorization: Bearer`; `expires_in` is in seconds."""
-
-    access_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
-    expires_in: int
-    user: UserModel
 
 
 class Health(BaseModel):

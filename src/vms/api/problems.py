@@ -64,6 +64,7 @@ _STATUS: tuple[tuple[type[errors.VmsError], int], ...] = (
     (errors.Conflict, 409),
     (errors.CatalogError, 503),
     (errors.InvalidIdentifier, 422),
+    (errors.InvalidValue, 422),
     (errors.ParseError, 400),
     (errors.SourceError, 422),
     (errors.BusError, 503),

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response, Security
 from fastapi.security import APIKeyCookie
 
-from vms.api.models import Login, PasswordChange, SignedIn, UserModel
+from vms.api.models_people import Login, PasswordChange, SignedIn, UserModel
 from vms.api.problems import documented
 from vms.api.services import ApiServices
 from vms.api.settings import PREFIX

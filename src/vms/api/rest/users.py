@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from vms.api.models import GrantsModel, NewUser, UserChange, UserModel
+from vms.api.models_people import GrantsModel, NewUser, UserChange, UserModel
 from vms.api.problems import CREATED, documented, refuse_nulls
 from vms.api.services import ApiServices
 from vms.api.settings import PREFIX
