@@ -8,26 +8,30 @@ A volume has a journal, written in place so that it needs no space on a full dis
     3. the files go, and the folders are synced;
     4. the journal is emptied.
 
-After a kill the journal is read again: a file whose row is still there was not deleted, and
-stays; one whose row is gone follows it.
+After a kill the journal is read again: a file that its row still names stays; one whose row
+is gone, or names another place, goes. Moving a file to another volume is kept safe by the same
+journals: both name the file before its row moves, and only where the row says it is, it stays.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
 from vms.common.clock import Clock
-from vms.common.errors import NotFound, StorageError
+from vms.common.errors import NotFound, StorageError, VmsError
 from vms.common.model.segment import SegmentRow
 from vms.storage.hand import Hand
+from vms.storage.preview import forget
 from vms.storage.volume import Volume, fsync_folder, index_path
 from vms.storage.volume_state import NO_SPACE
 from vms.storage.volumes import Volumes
@@ -38,6 +42,9 @@ JOURNAL = ".vms-deleting"
 _JOURNAL_BYTES = 64 * 1024
 _BATCH = 100
 _LONGEST_PATH = 400
+_REMEMBERED = 2000
+
+Key = TypeVar("Key")
 
 
 class RemovalSegments(Protocol):
@@ -47,13 +54,32 @@ class RemovalSegments(Protocol):
 
     async def remove_unheld(self, segment_ids: Iterable[str], now_ns: int) -> set[str]: ...
 
+    async def move(self, segment_id: str, volume: str, path: str) -> None: ...
+
 
 Gone = Callable[[Sequence[SegmentRow]], None]
-"""Hears of recordings that were deleted: what was made of them goes too."""
+"""Hears, in a thread, of recordings that were deleted: what was made of them goes too."""
 
 
 def _nothing(_rows: Sequence[SegmentRow]) -> None:
     return
+
+
+def forget_previews(root: Path) -> Gone:
+    """Removes the previews below `root` (the data directory) of what was deleted."""
+
+    def gone(rows: Sequence[SegmentRow]) -> None:
+        spans: dict[str, tuple[int, int]] = {}
+        for row in rows:
+            start, end = spans.get(row.camera, (row.start_ns, row.end_ns))
+            spans[row.camera] = min(start, row.start_ns), max(end, row.end_ns)
+        for camera, (start, end) in spans.items():
+            try:
+                forget(root, camera, start, end)
+            except VmsError as error:
+                log.warning("previews of deleted footage stay", error=str(error))
+
+    return gone
 
 
 class Disk:
@@ -133,13 +159,22 @@ class Remover:
         self._gone = gone
         self._disk = disk or Disk()
         self._hands = {volume.name: Hand(volume.name) for volume in volumes}
+        self._locks = {volume.name: asyncio.Lock() for volume in volumes}
         self._recovered: set[str] = set()
+        self._touched: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._moved: OrderedDict[str, None] = OrderedDict()
         self.removed = 0
         self.removed_bytes = 0
 
     async def free(self, volume: Volume) -> int:
         """Bytes free now. Raises StorageError, OSError."""
-        return await self._hands[volume.name].do(lambda: self._disk.free(volume))
+        async with self._locks[volume.name]:
+            return await self._hands[volume.name].do(lambda: self._disk.free(volume))
+
+    def has_touched(self, volume: str, path: str) -> bool:
+        """Whether that file is being deleted or moved, or was just now: whoever finds it
+        without a row is not to give it one."""
+        return (volume, path) in self._touched
 
     async def remove(self, rows: Sequence[SegmentRow]) -> list[SegmentRow]:
         """Delete closed recordings that nothing holds; those that are gone.
@@ -151,36 +186,49 @@ class Remover:
         for row in rows:
             if row.closed and len(row.path) <= _LONGEST_PATH:
                 by_volume.setdefault(row.volume, []).append(row)
-        for name, some in by_volume.items():
-            try:
-                volume = self._volumes.of(some[0])
-                await self.recover(volume)
-                for i in range(0, len(some), _BATCH):
-                    gone += await self._remove(volume, some[i : i + _BATCH])
-            except OSError as error:
-                log.error("recordings not deleted", volume=name, error=error.strerror)
-            except StorageError as error:
-                log.error("recordings not deleted", volume=name, error=str(error))
-        if gone:
-            self.removed += len(gone)
-            self.removed_bytes += sum(row.size for row in gone)
-            self._gone(gone)
+        try:
+            for name, some in by_volume.items():
+                await self._remove_of(name, some, gone)
+        finally:
+            if gone:
+                self.removed += len(gone)
+                self.removed_bytes += sum(row.size for row in gone)
+                await asyncio.to_thread(self._gone, gone)
         return gone
+
+    async def _remove_of(
+        self, name: str, rows: Sequence[SegmentRow], gone: list[SegmentRow]
+    ) -> None:
+        try:
+            volume = self._volumes.of(rows[0])
+            for i in range(0, len(rows), _BATCH):
+                async with self._locks[name]:
+                    await self._recover(volume)
+                    gone += await self._remove(volume, rows[i : i + _BATCH])
+        except OSError as error:
+            log.error("recordings not deleted", volume=name, error=error.strerror)
+        except StorageError as error:
+            log.error("recordings not deleted", volume=name, error=str(error))
 
     async def recover(self, volume: Volume) -> None:
         """Finish what a kill interrupted; once for each volume.
 
         Raises StorageError, OSError, CatalogError.
         """
+        async with self._locks[volume.name]:
+            await self._recover(volume)
+
+    async def _recover(self, volume: Volume) -> None:
         if volume.name in self._recovered:
             return
         hand, disk = self._hands[volume.name], self._disk
         noted = await hand.do(lambda: disk.noted(volume))
-        left = [path for key, path in noted.items() if await self._is_unknown(key)]
+        left = [path for key, path in noted.items() if not await self._is_at(volume, key, path)]
         if left:
             log.info(
                 "deleting goes on where it was interrupted", volume=volume.name, left=len(left)
             )
+            self._touch(volume, left)
             await hand.do(lambda: disk.unlink(volume, left))
         if noted:
             await hand.do(lambda: disk.note(volume, {}))
@@ -189,16 +237,18 @@ class Remover:
             await hand.do(lambda: disk.prepare(volume))
         self._recovered.add(volume.name)
 
-    async def _is_unknown(self, segment_id: str) -> bool:
+    async def _is_at(self, volume: Volume, segment_id: str, path: str) -> bool:
         try:
-            await self._segments.get(segment_id)
+            row = await self._segments.get(segment_id)
         except NotFound:
-            return True
-        return False
+            return False
+        return (row.volume, row.path) == (volume.name, path)
 
     async def _remove(self, volume: Volume, rows: Sequence[SegmentRow]) -> list[SegmentRow]:
         hand, disk = self._hands[volume.name], self._disk
-        entries = {row.id: row.path for row in rows}
+        # A row may have moved since it was read: then its file is not to be looked for here.
+        entries = {row.id: row.path for row in rows if row.id not in self._moved}
+        self._recovered.discard(volume.name)
         try:
             await hand.do(lambda: disk.note(volume, entries))
         except OSError as error:
@@ -207,11 +257,10 @@ class Remover:
             # Without a journal a kill may leave files to be adopted again; that is better
             # than a disk that stays full.
             log.warning("no room for the journal of deleting", volume=volume.name)
+        self._touch(volume, entries.values())
         ids = await self._segments.remove_unheld(entries, self._clock.now_ns())
         gone = [row for row in rows if row.id in ids]
         paths = [row.path for row in gone]
-        # From here on the journal is what knows of them, should this be interrupted.
-        self._recovered.discard(volume.name)
         await hand.do(lambda: disk.unlink(volume, paths))
         await hand.do(lambda: disk.note(volume, {}))
         self._recovered.add(volume.name)
@@ -219,6 +268,54 @@ class Remover:
         old = [folder for folder in folders if folder.name < self._yesterday()]
         await hand.do(lambda: disk.tidy(volume, old))
         return gone
+
+    async def relocate(
+        self, row: SegmentRow, target: Volume, path: str, place: Callable[[], None]
+    ) -> None:
+        """Make `path` on `target` the place of a closed recording, and delete it where it was.
+
+        `place` puts the whole and durable copy there; it is called in the target's thread.
+        `path` must be a name that nothing else can have. Whatever fails, the recording stays
+        where its row says. Raises StorageError, OSError, CatalogError, NotFound, Conflict.
+        """
+        source = self._volumes.of(row)
+        async with self._both(source, target):
+            await self._recover(source)
+            await self._recover(target)
+            if not await self._is_at(source, row.id, row.path):
+                raise NotFound(f"{row.path} was deleted or moved meanwhile")
+            self._recovered -= {source.name, target.name}
+            self._touch(target, [path])
+            self._touch(source, [row.path])
+            disk, at_target, at_source = (
+                self._disk, self._hands[target.name], self._hands[source.name]
+            )  # fmt: skip
+            await at_target.do(lambda: disk.note(target, {row.id: path}))
+            await at_source.do(lambda: disk.note(source, {row.id: row.path}))
+            await at_target.do(place)
+            self._remember(self._moved, row.id)
+            await self._segments.move(row.id, target.name, path)
+            await at_source.do(lambda: disk.unlink(source, [row.path]))
+            await at_source.do(lambda: disk.note(source, {}))
+            await at_target.do(lambda: disk.note(target, {}))
+            self._recovered |= {source.name, target.name}
+
+    @contextlib.asynccontextmanager
+    async def _both(self, source: Volume, target: Volume) -> AsyncIterator[None]:
+        """Always in the same order, so that nobody waits for one who waits for him."""
+        first, second = sorted((source.name, target.name))
+        async with self._locks[first], self._locks[second]:
+            yield
+
+    def _touch(self, volume: Volume, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._remember(self._touched, (volume.name, path))
+
+    @staticmethod
+    def _remember(memory: OrderedDict[Key, None], key: Key) -> None:
+        memory[key] = None
+        while len(memory) > _REMEMBERED:
+            memory.popitem(last=False)
 
     def _yesterday(self) -> str:
         """Folders of days before it get no new files."""
