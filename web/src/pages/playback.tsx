@@ -142,17 +142,24 @@ function Player(props: { camera: Camera }) {
             play.seek(ms);
           }}
         />
-        <SelectionBar play={play} />
         <div class="timeline-foot">
-          <span class="faint num only-wide">
-            {t('playback.recorded', { value: saySpan(covered(within(play))) })}
-          </span>
+          <Show
+            when={play.selection.span()}
+            fallback={
+              <span class="faint num only-wide">
+                {t('playback.recorded', { value: saySpan(covered(within(play))) })}
+              </span>
+            }
+          >
+            {(chosen) => <SelectionBar play={play} span={chosen()} />}
+          </Show>
           <span class="grow" />
           <button
             type="button"
             class="btn quiet small"
             classList={{ 'is-on': play.selection.span() !== undefined }}
             aria-pressed={play.selection.span() !== undefined}
+            title={play.selection.span() ? t('selection.clear') : undefined}
             onClick={() =>
               play.selection.span() ? play.selection.clear() : play.selection.begin()
             }
