@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -39,12 +38,19 @@ class Place:
     def rounds(self, whole: int, quick: int) -> int:
         return quick if self.quick else whole
 
+    def data(self, name: str = "data") -> Path:
+        """A new folder for the data of a system."""
+        folder = self.folder / name
+        folder.mkdir()
+        return folder
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """One row: its number in the plan, what is injected, what is promised.
 
     `run` raises AssertionError where the system did something that nobody expected.
+    `beside`: it waits for long and needs little, so that others may run meanwhile.
     """
 
     number: int
@@ -53,6 +59,7 @@ class Case:
     promise: str
     run: Callable[[Place], Outcome]
     root: bool = False
+    beside: bool = False
 
 
 def outcome(case: Case, place: Place) -> Outcome:
@@ -64,18 +71,3 @@ def outcome(case: Case, place: Place) -> Outcome:
         return case.run(place)
     except Exception as error:
         return Outcome(f"{type(error).__name__}: {error}"[:300], State.FAIL)
-
-
-@contextmanager
-def environment(**values: str) -> Iterator[None]:
-    """Set these variables for child processes while the block lasts."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -2,122 +2,100 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
-import struct
-import subprocess
 import time
-from pathlib import Path
-
-from tests.support.system import wait_for
 
 from soak.fault_cases.common import Case, Outcome, Place
-from soak.fault_cases.drive import Lost, Victim, lost, orphans, wait_mended
+from soak.fault_cases.drive import Archive, Victim
+from soak.fault_cases.mounts import Disk
 
 _CAMERAS = 4
 _MOST_LOST_S = 1.0
 _MOST_START_S = 2.0
-_EXT4_IOC_SHUTDOWN = 0x8004587D
-_NO_LOG_FLUSH = 2
-_IMAGE_BYTES = 1 << 30
 
 
 class Tally:
+    """What all rounds of one case cost together."""
+
     def __init__(self) -> None:
         self.worst_s = 0.0
         self.holes = 0
         self.kept = 0
-        self.starts: list[float] = []
+        self.stray = 0
+        self.start_s = 0.0
+        self.waited_s = 0.0
 
-    def take(self, found: dict[str, Lost]) -> None:
+    def start(self, victim: Victim) -> None:
+        """From the start of a process to recording; what others had of the processor is
+        theirs, and said."""
+        took = victim.recording_s - victim.waited_s
+        if took > self.start_s:
+            self.start_s, self.waited_s = took, victim.waited_s
+
+    def take(self, archive: Archive, victim: Victim, until_ns: int = 1 << 62) -> None:
+        found = archive.lost(victim, until_ns)
         assert len(found) == _CAMERAS, f"only {len(found)} cameras sent"
         self.worst_s = max(self.worst_s, *(one.seconds for one in found.values()))
         self.holes += sum(one.holes for one in found.values())
         self.kept += sum(one.kept for one in found.values())
+        self.stray += archive.orphans()
+
+    def is_kept(self, stray: int) -> bool:
+        """`stray`: orphans after the end."""
+        self.stray += stray
+        return self.worst_s <= _MOST_LOST_S and not self.holes and not self.stray
+
+    def __str__(self) -> str:
+        text = (
+            f"at most {self.worst_s:.2f} s lost, {self.holes} holes in {self.kept} pictures kept, "
+            f"{self.stray} orphans"
+        )
+        if self.start_s:
+            text += f"; recording {self.start_s:.2f} s after the start at the latest"
+        if self.waited_s > 0.05:
+            text += f" (and {self.waited_s:.2f} s that others had the processor)"
+        return text
 
 
 def killed(place: Place) -> Outcome:
     """The process alone dies: the kernel keeps what it was handed."""
-    data = place.folder / "data"
-    data.mkdir()
+    archive = Archive(place.data())
     tally, before = Tally(), None
     count = place.rounds(100, 3)
     for number in range(count + 1):
-        victim = Victim(data, f"kill{number}", _CAMERAS)
+        victim = Victim(archive.data, f"kill{number}", _CAMERAS)
         victim.wait_recording()
-        tally.starts.append(victim.recording_s)
+        tally.start(victim)
         if before is not None:
-            wait_mended(data / "vms.db", before.run)
-            tally.take(lost(data, before))
+            archive.wait_mended(before.run)
+            tally.take(archive, before)
         time.sleep(random.uniform(0.2, 1.5))
         if number < count:
             victim.kill()
         before = victim
     victim.stop()
-    stray = orphans(data)
-    slowest = max(tally.starts)
-    figure = (
-        f"{count} kills, {_CAMERAS} cameras: at most {tally.worst_s:.2f} s lost, {tally.holes} "
-        f"holes, {stray} orphans; recording {slowest:.2f} s after the start at the latest"
-    )
-    kept = tally.worst_s <= _MOST_LOST_S and not tally.holes and not stray
-    return Outcome.judged(figure, kept and slowest <= _MOST_START_S)
-
-
-class Disk:
-    """An ext4 of its own, whose power can be cut."""
-
-    def __init__(self, folder: Path) -> None:
-        self.image = folder / "disk.img"
-        self.at = folder / "disk"
-        self.at.mkdir()
-        with self.image.open("wb") as file:
-            file.truncate(_IMAGE_BYTES)
-        subprocess.run(["mkfs.ext4", "-q", "-F", str(self.image)], check=True)
-        self.mounted = False
-        self.mount()
-
-    def mount(self) -> None:
-        subprocess.run(["mount", "-o", "loop", str(self.image), str(self.at)], check=True)
-        self.mounted = True
-
-    def cut(self) -> int:
-        """Nothing more reaches the disk, the journal's newest part neither; when, in UTC ns."""
-        descriptor = os.open(self.at, os.O_RDONLY)
-        try:
-            now = time.time_ns()
-            fcntl.ioctl(descriptor, _EXT4_IOC_SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
-            return now
-        finally:
-            os.close(descriptor)
-
-    def unmount(self) -> None:
-        if self.mounted:
-            command = ["umount", str(self.at)]
-            wait_for(
-                lambda: not subprocess.run(command, check=False, capture_output=True).returncode,
-                10, "the disk to be let go of",
-            )  # fmt: skip
-            self.mounted = False
+    stray = archive.orphans()
+    kept = tally.is_kept(stray) and tally.start_s <= _MOST_START_S
+    return Outcome.judged(f"{count} kills, {_CAMERAS} cameras: {tally}", kept)
 
 
 def power_cut(place: Place) -> Outcome:
     """Footage and catalog lie on one disk whose power is cut; then it starts again."""
-    disk = Disk(place.folder)
-    data = disk.at / "data"
-    data.mkdir()
+    disk = Disk(place.folder / "disk", place.folder / "disk.img")
+    archive = Archive(disk.at / "data")
+    archive.data.mkdir()
     os.sync()
     tally, before, cut_ns = Tally(), None, 0
     count = place.rounds(100, 3)
     victim = None
     try:
         for number in range(count + 1):
-            victim = Victim(data, f"cut{number}", _CAMERAS)
+            victim = Victim(archive.data, f"cut{number}", _CAMERAS, log=place.folder)
             victim.wait_recording()
             if before is not None:
-                wait_mended(data / "vms.db", before.run)
-                tally.take(lost(data, before, cut_ns))
+                archive.wait_mended(before.run)
+                tally.take(archive, before, cut_ns)
             time.sleep(random.uniform(1.0, 3.0))
             if number == count:
                 break
@@ -126,17 +104,15 @@ def power_cut(place: Place) -> Outcome:
             disk.unmount()
             disk.mount()
             before = victim
+        assert victim is not None
         victim.stop()
-        stray = orphans(data)
+        stray = archive.orphans()
     finally:
         if victim is not None:
             victim.kill()
-        disk.unmount()
-    figure = (
-        f"{count} cuts, {_CAMERAS} cameras: at most {tally.worst_s:.2f} s lost, {tally.holes} "
-        f"holes in {tally.kept} pictures kept, {stray} orphans"
-    )
-    return Outcome.judged(figure, tally.worst_s <= _MOST_LOST_S and not tally.holes and not stray)
+        disk.close()
+    kept = tally.is_kept(stray)
+    return Outcome.judged(f"{count} cuts, {_CAMERAS} cameras: {tally}", kept)
 
 
 CASES = (

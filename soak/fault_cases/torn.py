@@ -18,7 +18,7 @@ from vms.common.model.segment import SegmentRow
 from vms.format.annexb import to_length_prefixed
 from vms.format.mkv_reader import MkvReader
 from vms.storage.mend import mend_orphan, mend_row
-from vms.storage.segment_file import SegmentFile
+from vms.storage.segment_sync import FileSync
 from vms.storage.settings import StorageSettings
 from vms.storage.stream_recorder import StreamRecorder, Watcher
 from vms.storage.volume import Volume, index_path
@@ -30,7 +30,7 @@ _PICTURES = 250
 class _Opened(Watcher):
     row: SegmentRow | None = None
 
-    def opened(self, file: SegmentFile) -> None:
+    def opened(self, file: FileSync) -> None:
         self.row = file.row()
 
 

@@ -2,22 +2,27 @@
 
 `python -m soak.fault_cases.victim DATA RUN CAMERAS [CATALOG_URL]`: the storage role alone,
 fed in the same process: 25 pictures a second and camera in real time. Prints `recording` once
-pictures of each camera were taken by its file, and for each picture, after it was handed over,
-`CAMERA NUMBER SENT_NS`; for each alarm `alarm KIND`. The environment may hold more settings of
-storage (`FAULT_SETTINGS`, JSON) and bytes to add to each picture (`FAULT_FILLER`).
+pictures of each camera were taken by its file, with the nanoseconds that others had the
+processor meanwhile; for each picture, after it was handed over, `CAMERA NUMBER SENT_NS`; for
+each alarm `alarm KIND`. The environment may hold more settings of storage (`FAULT_SETTINGS`,
+JSON), bytes to add to each picture (`FAULT_FILLER`), and after how many pictures a new Run
+begins (`FAULT_RUN_PICTURES`); the pictures are in the file `FAULT_MEDIA` (see `drive`), so that
+no encoder is loaded here. SIGTERM ends it in good order.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import pickle
+import signal
 import sys
 import time
 from pathlib import Path
 
 import structlog
-from tests.support.storage_media import encode_video
 
 from vms.bus import subjects
 from vms.bus.memory import MemoryBus
@@ -57,15 +62,26 @@ async def main(data: Path, run: str, count: int, url: str) -> None:
         if task.done():
             await task
         await asyncio.sleep(0.01)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     feeder = asyncio.create_task(feed(bus, names, run))
     told = False
     while not task.done():
         await asyncio.sleep(0.02)
         if not told and all(state.written_units for state in service.states()):
             told = True
-            print("recording", flush=True)
+            print(f"recording {waited_ns()}", flush=True)
     feeder.cancel()
-    await task
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    await catalog.close()
+
+
+def waited_ns() -> int:
+    """How long this process was ready to run while others had the processor."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def _tell_alarm(delivery: Delivery) -> None:
@@ -75,9 +91,10 @@ def _tell_alarm(delivery: Delivery) -> None:
 
 async def feed(bus: MemoryBus, names: list[str], run: str) -> None:
     """Each camera sends at a phase of its own."""
-    parameters, packets = encode_video(Codec.H264, pictures=GOP * 2, gop=GOP, fps=FPS)
+    parameters, packets = pickle.loads(Path(os.environ["FAULT_MEDIA"]).read_bytes())
     filler = int(os.environ.get("FAULT_FILLER", "0"))
     more = to_length_prefixed([b"\x0c" + b"\xff" * filler]) if filler else b""
+    each = int(os.environ.get("FAULT_RUN_PICTURES", "0"))
     began = time.monotonic()
     number = 0
     while True:
@@ -89,8 +106,9 @@ async def feed(bus: MemoryBus, names: list[str], run: str) -> None:
             turn = number // len(packets) * len(packets) * parameters.clock_rate // FPS
             now = time.time_ns()
             sei = build_stamp_sei(Codec.H264, STAMP_UUID, pack_sei_stamp(number, now))
+            part = f"-{number // each}" if each else ""
             unit = AccessUnit(
-                camera=name, stream="main", track=0, run=f"{run}-{name}", number=number,
+                camera=name, stream="main", track=0, run=f"{run}-{name}{part}", number=number,
                 parameters=parameters, data=to_length_prefixed([sei]) + data + more, pts=turn + pts,
                 arrival_ns=now, capture_ns=None, key=key,
             )  # fmt: skip

@@ -13,11 +13,12 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 from tests.support.catalog_open import HOUR, camera, opened, segment
 
 from vms.catalog.database import connect
-from vms.catalog.migrate import configuration, migrate
+from vms.catalog.migrate import configuration, migrate, newest
 from vms.catalog.open import SqlCatalog, open_catalog
 from vms.catalog.tables import metadata
 from vms.common.errors import CatalogError, ConfigError
@@ -49,6 +50,14 @@ _OLD = (
     "INSERT INTO segments VALUES ('s', 'front', 'main', 'r', 'p.mkv', 1, 2, 3, 4, 5, 'h264', 6, 7,"
     " :yes)",
 )
+
+
+async def test_the_newest_revision_is_told_by_the_names_of_the_scripts(tmp_path: Path) -> None:
+    database = connect(f"sqlite:///{tmp_path / 'vms.db'}")
+    async with database.write() as connection:
+        config = await connection.run_sync(configuration)
+    await database.close()
+    assert ScriptDirectory.from_config(config).get_current_head() == newest()
 
 
 async def test_rows_of_the_version_before_are_kept_there_and_back(catalog_url: str) -> None:

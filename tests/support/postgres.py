@@ -55,6 +55,12 @@ class PostgresServer:
             self.stop()
             raise
 
+    @property
+    def pid(self) -> int:
+        """Of the process that has begun all others."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self) -> str:
         name = f"vms{next(self._numbers)}"
         self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "vms", name)
