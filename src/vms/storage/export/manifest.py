@@ -17,7 +17,7 @@ from vms.storage.export.zip_layout import MAX_ENTRIES, is_name
 FORMAT = "vms-case"
 SCHEMA = 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-MAX_BYTES = 64 << 20
+MAX_BYTES = 16 << 20
 _MAX_INT = 1 << 53
 _HEX = "0123456789abcdef"
 

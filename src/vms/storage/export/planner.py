@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 JOIN_NS = 500_000_000
 """Recording files no further apart are one run: between them no picture is missing."""
 LONGEST_NS = 2 * 3600 * 1_000_000_000
-MAX_FILES = 20_000
+MAX_FILES = 5_000
 _ASTRAY_NS = 500_000_000
 
 

@@ -7,11 +7,19 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Security
 from fastapi.responses import Response
+from fastapi.security import HTTPAuthorizationCredentials
 from pydantic import BaseModel, ConfigDict, Field
 
-from vms.auth.http import CurrentPrincipal, auth_services, authorize, require
+from vms.auth.http import (
+    CurrentPrincipal,
+    auth_services,
+    authorize,
+    bearer,
+    current_principal,
+    require,
+)
 from vms.auth.policy import Permission, Principal
 from vms.catalog.port import Role
 from vms.common.clock import Clock
@@ -22,11 +30,13 @@ from vms.storage.export import spec as specs
 from vms.storage.export.download import Downloads, NotReady
 from vms.storage.export.service import ExportService
 from vms.storage.export.spec import MAX_CAMERAS, Burn, Format, Spec
-from vms.storage.view import MAX_MS, MILLISECOND, PREFIX, BadSpan, check_span
+from vms.storage.view import MAX_MS, MILLISECOND, PREFIX, BadSpan, MediaToken, check_span
 
 _ID = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 CameraId = Annotated[str, Field(min_length=1, max_length=40, pattern=_ID)]
 _AHEAD_MS = 60_000
+# No camera is called so: a token of a camera opens no export, nor the other way about.
+_TOKEN_OF = "export/"
 
 
 class BurnWish(BaseModel):
@@ -132,6 +142,13 @@ class EvidenceKey(BaseModel):
     public_key: str = Field(description="Base64 of its 32 bytes.")
 
 
+class FileToken(BaseModel):
+    """`expires` in epoch milliseconds."""
+
+    token: str
+    expires: int
+
+
 async def _exporter(request: Request, principal: CurrentPrincipal) -> Principal:
     """One whose role may export at all; which cameras, each route asks."""
     policy = auth_services(request).policy
@@ -140,7 +157,22 @@ async def _exporter(request: Request, principal: CurrentPrincipal) -> Principal:
     return principal
 
 
+async def _fetcher(
+    request: Request,
+    export_id: str,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)] = None,
+    token: MediaToken = None,
+) -> Principal:
+    """By the header as everywhere, or by a token: a browser that saves a file sends no header."""
+    if token is None or (credentials is not None and credentials.credentials):
+        return await _exporter(request, await current_principal(request, credentials))
+    services = auth_services(request)
+    claims = services.media.check(token, _TOKEN_OF + export_id)
+    return await _exporter(request, await services.access.renewed(claims.holder()))
+
+
 Exporter = Annotated[Principal, Depends(_exporter)]
+Fetcher = Annotated[Principal, Depends(_fetcher)]
 
 
 def router(service: ExportService, clock: Clock) -> APIRouter:
@@ -209,6 +241,14 @@ def _add_one(routes: APIRouter, service: ExportService) -> None:
 def _add_file(routes: APIRouter, service: ExportService, downloads: Downloads) -> None:
     binary = {"schema": {"type": "string", "format": "binary"}}
 
+    @routes.post("/exports/{export_id}/token", responses={409: {"description": "It is not done."}})
+    async def make_export_token(request: Request, who: Exporter, export_id: str) -> FileToken:
+        """A token for whatever fetches the file by its address alone: for this export, for an
+        hour at most, and for no longer than the one who asks may export."""
+        _done(await _job(request, who, export_id))
+        token, expires = auth_services(request).media.issue(who, _TOKEN_OF + export_id, 0, 0)
+        return FileToken(token=token, expires=expires)
+
     @routes.get(
         "/exports/{export_id}/file",
         response_class=Response,
@@ -222,7 +262,7 @@ def _add_file(routes: APIRouter, service: ExportService, downloads: Downloads) -
     )
     async def get_export_file(
         request: Request,
-        who: Exporter,
+        who: Fetcher,
         export_id: str,
         name: Annotated[
             str | None, Query(max_length=200, description="Only this file of the ZIP.")
@@ -232,8 +272,7 @@ def _add_file(routes: APIRouter, service: ExportService, downloads: Downloads) -
         job = await _job(request, who, export_id)
         for camera in specs.parse(job.spec).cameras:
             _still(request, who, camera)
-        if job.state is not ExportState.DONE:
-            raise NotReady(f"the export is {job.state.value}; only one that is done can be fetched")
+        _done(job)
         if downloads.is_new(who, job.id, name):
             await _note(request, who, job, "export.downloaded", file=name or job.result["name"])
             downloads.noted(who, job.id, name)
@@ -286,6 +325,11 @@ async def _job(request: Request, who: Principal, identity: str) -> ExportJob:
     if who.role is not Role.ADMINISTRATOR and job.owner_id != who.user_id:
         raise NotFound(f"no export {identity[:60]!r}")
     return job
+
+
+def _done(job: ExportJob) -> None:
+    if job.state is not ExportState.DONE:
+        raise NotReady(f"the export is {job.state.value}; only one that is done can be fetched")
 
 
 def _still(request: Request, who: Principal, camera: str) -> None:
