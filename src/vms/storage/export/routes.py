@@ -36,7 +36,7 @@ _ID = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 CameraId = Annotated[str, Field(min_length=1, max_length=40, pattern=_ID)]
 _AHEAD_MS = 60_000
 # No camera is called so: a token of a camera opens no export, nor the other way about.
-_TOKEN_OF = "export/"
+_NAMED = "export/"
 
 
 class BurnWish(BaseModel):
@@ -167,7 +167,7 @@ async def _fetcher(
     if token is None or (credentials is not None and credentials.credentials):
         return await _exporter(request, await current_principal(request, credentials))
     services = auth_services(request)
-    claims = services.media.check(token, _TOKEN_OF + export_id)
+    claims = services.media.check(token, _NAMED + export_id)
     return await _exporter(request, await services.access.renewed(claims.holder()))
 
 
@@ -246,7 +246,7 @@ def _add_file(routes: APIRouter, service: ExportService, downloads: Downloads) -
         """A token for whatever fetches the file by its address alone: for this export, for an
         hour at most, and for no longer than the one who asks may export."""
         _done(await _job(request, who, export_id))
-        token, expires = auth_services(request).media.issue(who, _TOKEN_OF + export_id, 0, 0)
+        token, expires = auth_services(request).media.issue(who, _NAMED + export_id, 0, 0)
         return FileToken(token=token, expires=expires)
 
     @routes.get(
