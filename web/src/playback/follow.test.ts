@@ -40,7 +40,7 @@ describe('correct', () => {
           drift += (what.rate - speed) * 40;
         }
         // What is slow takes its time: a second of it is less on the screen.
-        expect(Math.abs(drift)).toBeLessThan(Math.max(40, Math.abs(begin) - 4000 * speed * 0.2));
+        expect(Math.abs(drift)).toBeLessThan(Math.max(40, Math.abs(begin) - 4000 * speed * 0.4));
       }
     }
   });
@@ -59,6 +59,15 @@ describe('Strain', () => {
     expect([0, 5000, 10_000, 15_000].some((at) => slow.noteSeek(at))).toBe(false);
     strain.clear();
     expect(strain.noteSeek(3100)).toBe(false);
+  });
+
+  it('is pictures that stay late for long', () => {
+    const strain = new Strain();
+    expect(strain.noteLate(1100, 4, 0)).toBe(false);
+    expect(strain.noteLate(1100, 4, 1000)).toBe(false);
+    expect(strain.noteLate(900, 4, 1400)).toBe(false);
+    expect(strain.noteLate(1100, 4, 1600)).toBe(false);
+    expect(strain.noteLate(1100, 4, 3100)).toBe(true);
   });
 });
 

@@ -8,7 +8,10 @@ export const KEYS_FROM = 8;
 /** Browsers play at no higher rate than 16, and sound is only of use near 1. */
 const NEAR_MS = 12;
 const FAR_MS = 450;
-const MOST_NUDGE = 0.25;
+const MOST_NUDGE = 0.5;
+/** Pictures this much too late on the screen, for so long, are more than the decoder can do. */
+const LATE_MS = 250;
+const LATE_FOR_MS = 1500;
 
 export interface Pace {
   /** Only key pictures are asked for and shown. */
@@ -31,13 +34,14 @@ export function correct(drift: number, rate: number): Correction {
   const off = Math.abs(drift);
   if (off > FAR_MS * Math.max(1, rate)) return { kind: 'seek' };
   if (off <= NEAR_MS) return { kind: 'rate', rate };
-  const nudge = Math.max(-MOST_NUDGE, Math.min(MOST_NUDGE, drift / 400 / Math.max(1, rate)));
+  const nudge = Math.max(-MOST_NUDGE, Math.min(MOST_NUDGE, drift / 300 / Math.max(1, rate)));
   return { kind: 'rate', rate: rate * (1 - nudge) };
 }
 
-/** Notices a decoder that does not keep up: behind by much, again and again. */
+/** Notices a decoder that does not keep up: behind by much, again and again or for long. */
 export class Strain {
   private seeks: number[] = [];
+  private lateSince: number | undefined;
 
   /** A seek was needed while playing freely; true once it is too many. */
   noteSeek(now: number): boolean {
@@ -45,8 +49,16 @@ export class Strain {
     return this.seeks.length >= 4;
   }
 
+  /** The picture on the screen is `late` ms behind the one due; true once that lasts. */
+  noteLate(late: number, rate: number, now: number): boolean {
+    if (late < LATE_MS * Math.max(1, rate)) this.lateSince = undefined;
+    else this.lateSince ??= now;
+    return this.lateSince !== undefined && now - this.lateSince >= LATE_FOR_MS;
+  }
+
   clear(): void {
     this.seeks = [];
+    this.lateSince = undefined;
   }
 }
 

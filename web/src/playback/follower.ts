@@ -190,9 +190,17 @@ export class Follower {
       this.seek(this.target + (video.paused ? 0 : this.latency * 1000 * this.rate));
       return;
     }
+    if (this.rate > 1 && this.late()) this.strained = true;
     const most = Math.min(16, Math.max(0.0625, what.rate));
     if (Math.abs(video.playbackRate - most) > 0.002) video.playbackRate = most;
     if (video.paused) video.play().catch(() => undefined);
+  }
+
+  /** Browsers keep their clock and leave out pictures: only what is on the screen tells. */
+  private late(): boolean {
+    const due = this.pictures.shownAt(this.target)?.ms;
+    if (due === undefined || this.shownMs === undefined || this.video.paused) return false;
+    return this.strain.noteLate(due - this.shownMs, this.rate, performance.now());
   }
 
   /** Show the picture of `ms`, sought: paused, backwards, or key pictures alone. */

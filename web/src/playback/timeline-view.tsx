@@ -93,12 +93,15 @@ export function Timeline(props: TimelineProps) {
   function onWheel(event: WheelEvent): void {
     event.preventDefault();
     const { x } = place(event);
-    const sideways = event.shiftKey ? event.deltaY : event.deltaX;
-    if (Math.abs(sideways) > Math.abs(event.shiftKey ? 0 : event.deltaY)) {
+    // Some browsers count lines; moves that come together arrive as one.
+    const unit = event.deltaMode === 0 ? 1 : 30;
+    const [across, down] = [event.deltaX * unit, event.deltaY * unit];
+    const sideways = event.shiftKey ? down : across;
+    if (Math.abs(sideways) > Math.abs(event.shiftKey ? 0 : down)) {
       props.onView(panBy(props.view, (sideways / width()) * length(props.view), props.limits));
       return;
     }
-    const factor = Math.exp(Math.max(-120, Math.min(120, event.deltaY)) * 0.0022);
+    const factor = Math.exp(Math.max(-600, Math.min(600, down)) * 0.0022);
     props.onView(zoomAt(props.view, factor, moment(x), props.limits));
   }
 
