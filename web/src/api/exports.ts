@@ -34,11 +34,21 @@ export const fits = (request: ExportRequest): ExportRequest =>
       }
     : request;
 
+/** A file in the export; `start` and `end` are what it shows. */
 export interface ExportFile {
-  name?: string;
-  path?: string;
-  camera?: string;
-  size?: number;
+  name: string;
+  camera: string;
+  start: number;
+  end: number;
+  size: number;
+  sha256: string;
+}
+
+/** A span that no file shows. */
+export interface ExportHole {
+  camera: string;
+  start: number;
+  end: number;
 }
 
 export interface ExportModel {
@@ -52,7 +62,13 @@ export interface ExportModel {
   expires: number | null;
   owner: string;
   spec: Partial<ExportRequest>;
+  /** What the file is called; empty until it is done. */
+  name: string;
+  /** The first thousand; `count` says how many there are. */
   files: ExportFile[];
+  count: number;
+  missing: ExportHole[];
+  problems: string[];
 }
 
 const one = (id: string): string => `/exports/${encodeURIComponent(id)}`;
@@ -63,8 +79,8 @@ export const addExport = (request: ExportRequest): Promise<ExportModel> =>
   });
 
 export const listExports = async (): Promise<ExportModel[]> => {
-  const answer = await api.get<ExportModel[] | { exports: ExportModel[] }>('/exports');
-  return Array.isArray(answer) ? answer : answer.exports;
+  const answer = await api.get<{ exports: ExportModel[] }>('/exports');
+  return answer.exports;
 };
 
 export const cancelExport = (id: string): Promise<unknown> =>
@@ -72,8 +88,14 @@ export const cancelExport = (id: string): Promise<unknown> =>
 
 export const deleteExport = (id: string): Promise<void> => api.request('DELETE', one(id));
 
-/** Where the browser itself fetches the file: it may be larger than the page could hold. */
-export const exportFilePath = (id: string): string => `${one(id)}/file`;
+/**
+ * Where the browser itself fetches the file, which may be larger than a page can hold. It sends
+ * no header then: a token of an hour, good for this file alone, stands in the address.
+ */
+export const exportAddress = async (id: string): Promise<string> => {
+  const { token } = await api.request<{ token: string }>('POST', `${one(id)}/token`);
+  return `/api/v1${one(id)}/file?${new URLSearchParams({ token })}`;
+};
 
 export interface Rate {
   /** Bytes a second of each stream that is recorded, by measure. */

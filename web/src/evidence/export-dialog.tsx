@@ -173,14 +173,16 @@ export function ExportDialog(props: { span: Span; cameras: string[]; onClose: ()
         <Show when={masked()}>
           <div class="field">
             <Show when={isAdministrator()}>
-              <Switch
-                label={t('export.unmask')}
-                checked={!masks()}
-                onChange={(off) => setMasks(!off)}
-              />
+              <div class="row switches">
+                <Switch
+                  label={t('export.unmask')}
+                  checked={!masks()}
+                  onChange={(off) => setMasks(!off)}
+                />
+              </div>
             </Show>
             <Show when={masks()}>
-              <span class="hint">{t('export.masked.hint')}</span>
+              <span class="hint">{t(plain() ? 'export.masked.mkv' : 'export.masked.hint')}</span>
             </Show>
           </div>
         </Show>

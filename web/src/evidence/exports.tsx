@@ -2,7 +2,7 @@
 
 import { createResource, createSignal, For, onCleanup, Show } from 'solid-js';
 import { cancelExport, deleteExport, type ExportModel, listExports } from '../api/exports';
-import { bytes, dateTime, number, t } from '../i18n';
+import { bytes, clock, dateTime, number, t, tn } from '../i18n';
 import { cameraById } from '../state/cameras';
 import { watched } from '../state/page';
 import { Confirm, Empty, Loading } from '../ui/controls';
@@ -128,6 +128,9 @@ function Job(props: {
             .filter(Boolean)
             .join(' · ')}
         </span>
+        <Show when={props.job.state === 'done'}>
+          <Contents job={props.job} />
+        </Show>
         <Show when={props.job.error}>
           <span class="error-text" role="alert">
             {props.job.error}
@@ -189,6 +192,52 @@ function Job(props: {
         </div>
       </div>
     </li>
+  );
+}
+
+/** What is in it, and what is not: nothing of a span is left out in silence. */
+function Contents(props: { job: ExportModel }) {
+  const spans = () => props.job.files.filter((file) => file.end > file.start);
+  const holes = () => props.job.missing ?? [];
+  const problems = () => props.job.problems ?? [];
+  return (
+    <details class="job-contents">
+      <summary>
+        {tn('exports.files', props.job.count)}
+        <Show when={holes().length > 0}>
+          {' · '}
+          <span class="warn-text">{tn('exports.missing', holes().length)}</span>
+        </Show>
+        <Show when={problems().length > 0}>
+          {' · '}
+          <span class="error-text">{tn('exports.problems', problems().length)}</span>
+        </Show>
+      </summary>
+      <ul>
+        <For each={spans()}>
+          {(file) => (
+            <li>
+              <span class="mono">{file.name}</span>
+              <span class="soft num">
+                {dateTime(file.start)} – {clock(file.end)} · {bytes(file.size)}
+              </span>
+            </li>
+          )}
+        </For>
+        <For each={holes()}>
+          {(hole) => (
+            <li class="warn-text num">
+              {t('exports.hole', {
+                name: cameraById(hole.camera)?.name ?? hole.camera,
+                from: dateTime(hole.start),
+                to: clock(hole.end),
+              })}
+            </li>
+          )}
+        </For>
+        <For each={problems()}>{(problem) => <li class="error-text">{problem}</li>}</For>
+      </ul>
+    </details>
   );
 }
 

@@ -62,6 +62,8 @@ export const recordings = {
   'export.unmask': 'Without privacy masks',
   'export.masked.hint':
     'Privacy masks are painted over the pictures, which are encoded anew for it.',
+  'export.masked.mkv':
+    'A camera has privacy masks, which the recording’s own pictures cannot have: choose MP4 or a case.',
   'export.reason': 'Reason',
   'export.reason.hint': 'Kept in the export and in the audit trail.',
   'export.estimate': 'About {size}',
@@ -78,6 +80,13 @@ export const recordings = {
   'exports.state.cancelled': 'Cancelled',
   'exports.expires': 'Removed on {when}',
   'exports.download': 'Download',
+  'exports.files_one': '{count} file',
+  'exports.files_other': '{count} files',
+  'exports.missing_one': '{count} part was not recorded',
+  'exports.missing_other': '{count} parts were not recorded',
+  'exports.problems_one': '{count} problem',
+  'exports.problems_other': '{count} problems',
+  'exports.hole': '{name}: nothing from {from} to {to}',
   'exports.delete.title': 'Delete this export?',
   'exports.delete.lead': 'The file is removed from the server. The recordings stay.',
 

@@ -64,6 +64,8 @@ export const recordings: Record<keyof typeof english, string> = {
   'export.unmask': 'Sem máscaras de privacidade',
   'export.masked.hint':
     'As máscaras de privacidade são pintadas sobre as imagens, que para isso são codificadas de novo.',
+  'export.masked.mkv':
+    'Uma câmera tem máscaras de privacidade, que os próprios quadros não podem ter: escolha MP4 ou um caso.',
   'export.reason': 'Motivo',
   'export.reason.hint': 'Fica guardado na exportação e na trilha de auditoria.',
   'export.estimate': 'Cerca de {size}',
@@ -80,6 +82,13 @@ export const recordings: Record<keyof typeof english, string> = {
   'exports.state.cancelled': 'Cancelada',
   'exports.expires': 'Será removida em {when}',
   'exports.download': 'Baixar',
+  'exports.files_one': '{count} arquivo',
+  'exports.files_other': '{count} arquivos',
+  'exports.missing_one': '{count} parte não foi gravada',
+  'exports.missing_other': '{count} partes não foram gravadas',
+  'exports.problems_one': '{count} problema',
+  'exports.problems_other': '{count} problemas',
+  'exports.hole': '{name}: nada de {from} a {to}',
   'exports.delete.title': 'Excluir esta exportação?',
   'exports.delete.lead': 'O arquivo é removido do servidor. As gravações ficam.',
 

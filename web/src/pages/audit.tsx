@@ -187,8 +187,8 @@ function Entries(props: { entries: AuditEntry[] }) {
                 </td>
                 <td class="mono">{one.action}</td>
                 <td>{one.camera ? (cameraById(one.camera)?.name ?? one.camera) : ''}</td>
-                <td class="num">{spanWords(one)}</td>
-                <td class="soft">{detailWords(one.detail)}</td>
+                <td class="num nowrap">{spanWords(one)}</td>
+                <td class="soft roomy">{detailWords(one.detail)}</td>
               </tr>
             )}
           </For>

@@ -101,25 +101,27 @@ function VolumePanel(props: { volume: StorageVolume }) {
           <span class="badge">{tierWord(props.volume.tier)}</span>
         </div>
         <span class="mono soft">{props.volume.path}</span>
-        <meter
-          min="0"
-          max={props.volume.total || 1}
-          high={Math.max(0, props.volume.total - props.volume.floor * 1.5)}
-          value={used()}
-          aria-label={props.volume.name}
-        />
-        <div class="row soft num">
-          <span class="grow">
-            {t('system.storage.used', { used: bytes(used()), total: bytes(props.volume.total) })}
+        <Show when={props.volume.total > 0}>
+          <meter
+            min="0"
+            max={props.volume.total || 1}
+            high={Math.max(0, props.volume.total - props.volume.floor * 1.5)}
+            value={used()}
+            aria-label={props.volume.name}
+          />
+          <div class="row soft num">
+            <span class="grow">
+              {t('system.storage.used', { used: bytes(used()), total: bytes(props.volume.total) })}
+            </span>
+            <span>{t('system.storage.free', { free: bytes(props.volume.free) })}</span>
+          </div>
+          <span class="faint num">
+            {t('storage.volume.ours', {
+              used: bytes(props.volume.used),
+              floor: bytes(props.volume.floor),
+            })}
           </span>
-          <span>{t('system.storage.free', { free: bytes(props.volume.free) })}</span>
-        </div>
-        <span class="faint num">
-          {t('storage.volume.ours', {
-            used: bytes(props.volume.used),
-            floor: bytes(props.volume.floor),
-          })}
-        </span>
+        </Show>
         <Show when={props.volume.problem}>
           <p class="error-text" role="alert">
             {props.volume.problem}

@@ -41,7 +41,7 @@ export function CameraTable(props: { cameras: StoredCamera[] }) {
                     )}
                   </For>
                   <Show when={one.warning}>
-                    <tr>
+                    <tr class="under">
                       <td colSpan={8}>
                         <p class="notice" role="alert">
                           {one.warning}

@@ -92,7 +92,7 @@ export function CoveragePanel() {
                     <td class="right nowrap">
                       {saySpan(Math.max(0, one.expected_s - one.recorded_s) * 1000)}
                     </td>
-                    <td>{causes(one)}</td>
+                    <td class="roomy">{causes(one)}</td>
                   </tr>
                 )}
               </For>
