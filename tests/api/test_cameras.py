@@ -325,12 +325,13 @@ async def test_text_that_postgresql_cannot_hold_is_no_fault(
         assert (await admin.post(CAMERAS, json=where)).status_code == 201
 
 
+SLOTS = [
+    {"day": 0, "start_minute": 480, "end_minute": 1080, "mode": "continuous"},
+    {"day": 7, "start_minute": 0, "end_minute": 1440, "mode": "event"},
+]
 SCHEDULE = {
     "zone": "Europe/Lisbon",
-    "slots": [
-        {"day": 0, "start_minute": 480, "end_minute": 1080, "mode": "continuous"},
-        {"day": 7, "start_minute": 0, "end_minute": 1440, "mode": "event"},
-    ],
+    "slots": SLOTS,
     "holidays": ["2026-12-25"],
 }
 MASK = {"name": "Neighbour", "points": [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0]]}
@@ -384,7 +385,7 @@ async def test_a_stream_without_these_fields_gets_what_the_model_says(
         ([_stream(schedule=SCHEDULE | {"zone": "../etc"})], [], "body.streams.0.schedule"),
         ([_stream(schedule=SCHEDULE | {"holidays": ["25.12."]})], [], "body.streams.0.schedule"),
         (
-            [_stream(schedule=SCHEDULE | {"slots": SCHEDULE["slots"] * 2})], [],
+            [_stream(schedule=SCHEDULE | {"slots": SLOTS * 2})], [],
             "body.streams.0.schedule",
         ),
         (

@@ -370,3 +370,14 @@ async def test_readers_and_writers_do_not_disturb_each_other(catalog: SqlCatalog
 
     await asyncio.gather(*(write(turn) for turn in range(4)), *(read() for _ in range(4)))
     await catalog.check()
+
+
+async def test_stretches_are_what_spans_gives_of_a_stream(catalog: SqlCatalog) -> None:
+    rows = [segment(n, start_ns=n * HOUR) for n in range(5)]
+    rows.append(replace(segment(9, start_ns=7 * HOUR), mode="event"))
+    await catalog.segments.add_many([*rows, segment(0, stream="sub"), segment(0, "back")])
+    found = await catalog.segments.stretches("front", "main", HOUR + 1, 8 * HOUR)
+    spans = await catalog.segments.spans("front", "main", HOUR + 1, 8 * HOUR)
+    assert found == [(row.start_ns, row.end_ns, row.mode) for row in spans]
+    assert found[-1] == (7 * HOUR, 8 * HOUR, "event")
+    assert len(found) == 5

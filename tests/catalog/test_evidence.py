@@ -42,6 +42,31 @@ def hold(hold_id: str, start: int, end: int, **changes: object) -> Hold:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
+async def test_marks_are_events_of_a_kind_by_steps(catalog: SqlCatalog) -> None:
+    await catalog.events.put_many(
+        [event(n, n * 10, n * 10 + 5) for n in range(100)]
+        + [event(200 + n, n * 100, n * 100 + 50, "person") for n in range(10)]
+        + [replace(event(900, 999, 1005), label="gate"), event(901, 5, None, "input")]
+        + [event(902, -2 * HOUR, 50, "long"), event(903, 0, 900, camera="back")]
+    )
+    found = await catalog.events.marks("front", 0, 1000, 100)
+    by_kind = {kind: [m for m in found if m.kind == kind] for kind in {m.kind for m in found}}
+    assert [(m.start_ns, m.end_ns, m.count) for m in by_kind["motion"][:2]] == [
+        (0, 95, 10), (100, 195, 10),
+    ]  # fmt: skip
+    last = by_kind["motion"][-1]
+    assert (last.start_ns, last.end_ns, last.count, last.label) == (900, 1005, 11, "")
+    assert [m.count for m in by_kind["person"]] == [1] * 10
+    assert [(m.id, m.end_ns) for m in by_kind["input"]] == [("front-input-901", None)]
+    assert [(m.start_ns, m.end_ns) for m in by_kind["long"]] == [(-2 * HOUR, 50)]
+    assert len(found) == 22
+    assert await catalog.events.marks("front", 0, 1000, 100, limit=3) == found[:3]
+    only = await catalog.events.marks("front", 990, 1000, 1, kinds=["motion"])
+    assert [(m.id, m.label) for m in only] == [
+        ("front-motion-99", ""), ("front-motion-900", "gate"),
+    ]  # fmt: skip
+
+
 async def test_an_event_opens_grows_and_ends(catalog: SqlCatalog) -> None:
     opened = event(1, 100, None)
     await catalog.events.put(opened)

@@ -70,7 +70,7 @@ class Audit:
         if camera is not None:
             query = query.where(_A.camera == camera)
         if user_id is not None:
-            query = query.where(_A.user_id == user_id)
+            query = query.where(or_(_A.user_id == user_id, _A.user_name == user_id))
         if action is not None:
             below = _A.action.startswith(f"{action}.", autoescape=True)
             query = query.where(or_(_A.action == action, below))

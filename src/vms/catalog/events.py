@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, Row, case, delete, func, select
 
 from vms.catalog import tables as t
 from vms.catalog.database import Database
-from vms.catalog.port_evidence import MAX_SPANS
-from vms.catalog.spans import overlapping, upsert
+from vms.catalog.port_evidence import MAX_SPANS, EventMark
+from vms.catalog.spans import overlapping, parts_of, upsert
 from vms.common.errors import NotFound
 from vms.common.model.evidence import Event
 
@@ -49,6 +49,30 @@ class Events:
         async with self._database.read() as connection:
             rows = await overlapping(connection, t.events, start_ns, end_ns, wanted, limit)
         return [Event(**row._asdict()) for row in rows]
+
+    async def marks(
+        self,
+        camera: str,
+        start_ns: int,
+        end_ns: int,
+        step_ns: int,
+        kinds: Iterable[str] | None = None,
+        limit: int = MAX_SPANS,
+    ) -> list[EventMark]:
+        wanted = _wanted(camera, kinds)
+        step = _E.start_ns // max(1, step_ns)
+        lasting = func.sum(case((_E.end_ns.is_(None), 1), else_=0))
+        columns = (
+            func.min(_E.id), _E.kind, func.min(_E.label), func.max(_E.label),
+            func.min(_E.start_ns), func.max(_E.end_ns), lasting, func.count(),
+        )  # fmt: skip
+        rows: list[Row[Any]] = []
+        async with self._database.read() as connection:
+            for part in parts_of(t.events, start_ns, end_ns):
+                query = select(*columns).where(*wanted, *part).group_by(_E.kind, step)
+                query = query.order_by(func.min(_E.start_ns), _E.kind).limit(limit - len(rows))
+                rows += (await connection.execute(query)).all()
+        return [_mark(*row) for row in rows]
 
     async def open(self, camera: str | None = None) -> list[Event]:
         query = select(t.events).where(_E.end_ns.is_(None))
@@ -91,6 +115,12 @@ class Events:
 def _wanted(camera: str, kinds: Iterable[str] | None) -> tuple[ColumnElement[bool], ...]:
     of_camera = (_E.camera == camera,)
     return of_camera if kinds is None else (*of_camera, _E.kind.in_(sorted(set(kinds))))
+
+
+def _mark(*row: Any) -> EventMark:
+    name, kind, label, other, start, last, lasting, count = row
+    end = None if lasting else last
+    return EventMark(name, kind, label if label == other else "", start, end, count)
 
 
 def _end(end_ns: Any, latest_ns: int) -> int:

@@ -145,6 +145,12 @@ class SegmentRepository(Protocol):
         """Segments that overlap [start_ns, end_ns), by start. `stream` None: of all streams."""
         ...
 
+    async def stretches(
+        self, camera: str, stream: str, start_ns: int, end_ns: int
+    ) -> list[tuple[int, int, str]]:
+        """(start, end, mode) of what `spans` gives of a stream, and no more of each."""
+        ...
+
     async def at(self, camera: str, stream: str, t_ns: int) -> SegmentRow | None:
         """The segment that holds `t_ns`: start_ns <= t_ns < end_ns; the later one of two."""
         ...

@@ -34,6 +34,22 @@ class CameraUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class EventMark:
+    """Events of one kind that began within one step of time: `count` of them.
+
+    `id` is one of theirs; `label` is empty where they have different ones; `end_ns` None:
+    one of them lasts.
+    """
+
+    id: str
+    kind: str
+    label: str
+    start_ns: int
+    end_ns: int | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class AuditNote:
     """What is to become an entry of the audit trail. `detail` holds JSON values."""
 
@@ -68,6 +84,18 @@ class EventRepository(Protocol):
         limit: int = MAX_SPANS,
     ) -> list[Event]:
         """Events that overlap [start_ns, end_ns), by start; the first `limit` of them."""
+        ...
+
+    async def marks(
+        self,
+        camera: str,
+        start_ns: int,
+        end_ns: int,
+        step_ns: int,
+        kinds: Iterable[str] | None = None,
+        limit: int = MAX_SPANS,
+    ) -> list[EventMark]:
+        """What `spans` finds, those of a kind that began in one step made one, by start."""
         ...
 
     async def open(self, camera: str | None = None) -> list[Event]:
@@ -215,7 +243,7 @@ class AuditRepository(Protocol):
         user_id: str | None = None,
         action: str | None = None,
     ) -> tuple[AuditEntry, ...]:
-        """The newest first, those before `before_seq`.
+        """The newest first, those before `before_seq`. `user_id`: also a name.
 
         `action` "hold" also finds "hold.released": a name stands for all below it.
         """

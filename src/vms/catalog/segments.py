@@ -109,6 +109,18 @@ class Segments:
             .order_by(_S.start_ns, _S.stream)
         )
 
+    async def stretches(
+        self, camera: str, stream: str, start_ns: int, end_ns: int
+    ) -> list[tuple[int, int, str]]:
+        query = (
+            select(_S.start_ns, _S.end_ns, _S.mode)
+            .where(*_overlapping(camera, stream, start_ns, end_ns))
+            .order_by(_S.start_ns)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [(start, end, mode) for start, end, mode in rows]
+
     async def at(self, camera: str, stream: str, t_ns: int) -> SegmentRow | None:
         return await self._first(
             select(t.segments)

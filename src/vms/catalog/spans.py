@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, or_, select, text
@@ -21,7 +21,19 @@ async def overlapping(
     conditions: Sequence[ColumnElement[bool]],
     limit: int,
 ) -> list[Row[Any]]:
-    """Rows that overlap [start_ns, end_ns) and meet `conditions`, by start.
+    """Rows that overlap [start_ns, end_ns) and meet `conditions`, by start."""
+    c = table.c
+    rows: list[Row[Any]] = []
+    for part in parts_of(table, start_ns, end_ns):
+        if len(rows) < limit:
+            query = select(table).where(*conditions, *part)
+            query = query.order_by(c.start_ns, c.id).limit(limit - len(rows))
+            rows += (await connection.execute(query)).all()
+    return rows
+
+
+def parts_of(table: Table, start_ns: int, end_ns: int) -> Iterator[tuple[ColumnElement[bool], ...]]:
+    """Conditions of two searches that together find what overlaps [start_ns, end_ns).
 
     Those that began long before are found by the small index of long ones, so that the
     other search is of one range of the index however long a span may last.
@@ -29,17 +41,9 @@ async def overlapping(
     c = table.c
     reaches = or_(c.end_ns.is_(None), c.end_ns > start_ns)
     # As it stands in the index, so that the database knows it again.
-    is_long = text(f"(end_ns IS NULL OR end_ns - start_ns > {LONG_NS})")
-    rows: list[Row[Any]] = []
-    for parts in (
-        (c.start_ns <= start_ns - LONG_NS, is_long),
-        (c.start_ns > start_ns - LONG_NS, c.start_ns < end_ns),
-    ):
-        if len(rows) < limit:
-            query = select(table).where(*conditions, *parts, reaches)
-            query = query.order_by(c.start_ns, c.id).limit(limit - len(rows))
-            rows += (await connection.execute(query)).all()
-    return rows
+    is_long: Any = text(f"(end_ns IS NULL OR end_ns - start_ns > {LONG_NS})")
+    yield c.start_ns <= start_ns - LONG_NS, is_long, reaches
+    yield c.start_ns > start_ns - LONG_NS, c.start_ns < end_ns, reaches
 
 
 async def upsert(database: Database, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
