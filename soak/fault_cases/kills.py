@@ -13,6 +13,8 @@ from soak.fault_cases.mounts import Disk
 _CAMERAS = 4
 _MOST_LOST_S = 1.0
 _MOST_START_S = 2.0
+_BUSY = 2
+"""The short form runs beside others, on processors whose caches and cores they share."""
 
 
 class Tally:
@@ -76,7 +78,8 @@ def killed(place: Place) -> Outcome:
         before = victim
     victim.stop()
     stray = archive.orphans()
-    kept = tally.is_kept(stray) and tally.start_s <= _MOST_START_S
+    most_s = _MOST_START_S * (_BUSY if place.quick else 1)
+    kept = tally.is_kept(stray) and tally.start_s <= most_s
     return Outcome.judged(f"{count} kills, {_CAMERAS} cameras: {tally}", kept)
 
 

@@ -13,6 +13,7 @@ import av
 from tests.support.storage_media import encode_video, units
 
 from soak.fault_cases.common import Case, Outcome, Place
+from soak.fault_cases.write_log import WriteLog
 from vms.common.errors import StorageError
 from vms.common.model.segment import SegmentRow
 from vms.format.annexb import to_length_prefixed
@@ -21,6 +22,7 @@ from vms.storage.mend import mend_orphan, mend_row
 from vms.storage.segment_sync import FileSync
 from vms.storage.settings import StorageSettings
 from vms.storage.stream_recorder import StreamRecorder, Watcher
+from vms.storage.syncer import Syncer, Syncers
 from vms.storage.volume import Volume, index_path
 
 _PAGE = 4096
@@ -101,18 +103,6 @@ def _lay(folder: Path, made: Master, file: bytes, index: bytes | None) -> tuple[
     return volume, path
 
 
-def _kept(path: Path, made: Master) -> int:
-    """How many of the pictures sent are in the file, from the first on, unchanged."""
-    if not path.exists():
-        return 0
-    with av.open(str(path)) as container:
-        got = [bytes(packet) for packet in container.demux(video=0) if packet.size]
-    return next(
-        (n for n, (a, b) in enumerate(zip(got, made.pictures, strict=False)) if a != b),
-        min(len(got), len(made.pictures)),
-    )
-
-
 def torn_tails(place: Place) -> Outcome:
     """Cut at any byte, or changed at any byte of the tail, with junk behind it."""
     made = master(place.folder / "master")
@@ -128,7 +118,7 @@ def torn_tails(place: Place) -> Outcome:
         volume, path = _lay(place.folder / "torn", made, torn, made.index)
         mend_row(volume, made.row)
         whole = max((n for end, n in made.clusters if end <= at), default=0)
-        kept = _kept(path, made)
+        kept = _same(path, made.pictures)
         worse += kept < whole
         lost = max(lost, whole - kept)
     figure = f"{count} tails: {worse} lost a whole cluster (at most {lost} pictures of them)"
@@ -136,30 +126,90 @@ def torn_tails(place: Place) -> Outcome:
 
 
 def reordered(place: Place) -> Outcome:
-    """Behind the last sync each page reached the disk, or is zeros, or was never there."""
-    made = master(place.folder / "master")
-    count, worse, believed = place.rounds(500, 40), 0, 0
+    """The recorder's own writes, cut anywhere, and what was not synced torn and out of order."""
+    root = place.folder / "logged"
+    log, pictures = _logged(root)
+    chance = random.Random()
+    count, worse, differ, kept_most = place.rounds(2000, 150), 0, 0, 0
+    durable = [n for n, op in enumerate(log.ops) if op.mark is not None]
     for _ in range(count):
-        synced, pictures = random.choice(made.clusters[:-1])
-        tail = bytearray(made.file[synced:])
-        for page in range(-(synced % _PAGE), len(tail), _PAGE):
-            if random.random() < 0.4:
-                start, end = max(0, page), min(len(tail), page + _PAGE)
-                tail[start:end] = bytes(end - start)
-        cut = random.randrange(0, len(tail) + 1)
-        # The index may have come through whole, though its file did not.
-        volume, path = _lay(
-            place.folder / "torn", made, made.file[:synced] + bytes(tail[:cut]), made.index
-        )
-        mended = mend_row(volume, made.row)
-        worse += _kept(path, made) < pictures
-        again = mend_orphan(volume, made.row.path) if mended is not None else None
-        believed += again != mended
+        upto = chance.randrange(durable[0] + 1, len(log.ops) + 1)
+        row: SegmentRow = log.ops[upto - 1].mark
+        files = log.after_cut(upto, chance)
+        folder = place.folder / "torn"
+        shutil.rmtree(folder, ignore_errors=True)
+        volume = Volume(folder, 0)
+        volume.prepare()
+        for path, data in files.items():
+            target = folder / Path(path).relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        mended = mend_row(volume, row)
+        kept = _same(folder / row.path, pictures)
+        worse += kept < row.frames
+        kept_most = max(kept_most, kept - row.frames)
+        again = mend_orphan(volume, row.path) if mended is not None else None
+        differ += again != mended
     figure = (
-        f"{count} tails with pages missing: {worse} lost what was synced, {believed} differ "
-        "when mended twice"
+        f"{count} cuts in {len(log.ops)} calls: {worse} lost a picture that was acknowledged, "
+        f"{differ} differ when mended twice; up to {kept_most} more were kept"
     )
-    return Outcome.judged(figure, not worse and not believed)
+    return Outcome.judged(figure, not worse and not differ)
+
+
+class _Seldom(Syncer):
+    """Syncs when it is told to, and not at each flush."""
+
+    def grew(self, count: int) -> None:
+        return
+
+
+class _Seldoms(Syncers):
+    def __init__(self, volume: Volume) -> None:
+        super().__init__(1.0, 1 << 30, threaded=False)
+        self.one = _Seldom(volume, 1.0, 1 << 30)
+
+    def of(self, volume: Volume) -> Syncer:
+        return self.one
+
+
+def _logged(root: Path) -> tuple[WriteLog, list[bytes]]:
+    """Record some seconds to `root`, synced at every third write or so. Each call is marked
+    with the row that was durable ahead of it."""
+    volume = Volume(root, 0)
+    volume.prepare()
+    parameters, packets = encode_video(pictures=_PICTURES, gop=25, width=320, height=180)
+    more = to_length_prefixed([b"\x0c" + b"\xff" * 3000])
+    packets = tuple((pts, key, data + more) for pts, key, data in packets)
+    made = units(parameters, packets, start_ns=1_790_000_000_000_000_000)
+    syncers, watcher = _Seldoms(volume), _Opened()
+    settings = StorageSettings(root=root, start_wait_s=0)
+    recorder = StreamRecorder("front", "main", volume, settings, watcher, syncers=syncers)
+    log, chance, at = WriteLog(root), random.Random(20), 0
+    with log.listening():
+        while at < len(made):
+            count = chance.randint(1, 4)
+            recorder.write(made[at : at + count])
+            at += count
+            if chance.random() < 0.3:
+                syncers.one.turn()
+                assert recorder.file is not None, recorder.problem
+                log.mark = recorder.file.row()
+        recorder.close()
+        syncers.one.turn()
+    return log, [packet[2] for packet in packets]
+
+
+def _same(path: Path, pictures: list[bytes]) -> int:
+    """How many of the pictures sent are in the file, from the first on, unchanged."""
+    if not path.exists():
+        return 0
+    with av.open(str(path)) as container:
+        got = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    return next(
+        (n for n, (a, b) in enumerate(zip(got, pictures, strict=False)) if a != b),
+        min(len(got), len(pictures)),
+    )
 
 
 def index_lost(place: Place) -> Outcome:
@@ -204,8 +254,9 @@ def _speed(place: Place) -> float:
 CASES = (
     Case(19, "torn tail", "cut or changed at a random byte, junk behind",
          "all whole clusters ahead of it kept", torn_tails),
-    Case(20, "torn, reordered writes", "pages behind the last sync zeroed or missing at random "
-         "(made by hand: LazyFS is not used)", "nothing that was synced is lost", reordered),
+    Case(20, "torn, reordered writes", "the recorder's own writes logged, cut anywhere; each "
+         "page since the last sync as at any moment, or torn (LazyFS is not there)",
+         "no acknowledged picture lost, mended for good", reordered),
     Case(30, "index lost or flipped", "removed; one bit of its bytes flipped",
          "made again as it was, never believed", index_lost),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -76,6 +77,23 @@ async def test_an_open_row_is_closed(tmp_path: Path) -> None:
     told = await run(Volumes([volume]), catalog, left)
     assert [(r.id, r.frames, r.closed) for r in told.ended] == [(row.id, 50, True)]
     assert (left, told.new) == ([], [])
+
+
+async def test_a_row_whose_file_a_dying_process_still_holds_is_closed_later(tmp_path: Path) -> None:
+    volume, row = record(tmp_path)
+    catalog, left, told = Catalog(), [row], Told()
+    await catalog.segments.add_many([row])
+    mender = Mender(Volumes([volume]), catalog, told, QuickClock())
+    with (tmp_path / row.path).open("rb+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        task = asyncio.create_task(mender.run(left, []))
+        await wait_for(lambda: not mender.busy)
+        assert (left, told.ended) == ([row], [])
+    await wait_for(lambda: told.ended)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert [(r.id, r.closed) for r in told.ended] == [(row.id, True)]
 
 
 async def test_a_file_without_a_row_gets_one(tmp_path: Path) -> None:

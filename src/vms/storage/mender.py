@@ -142,7 +142,8 @@ class Mender:
         try:
             mended = await asyncio.to_thread(mend_row, volume, row)
         except StillWritten:
-            return True
+            # The process that died may not have let go of it yet.
+            return False
         except StorageError as error:
             log.error("recording not mended", path=row.path, error=str(error))
             return False
