@@ -27,8 +27,8 @@ _ASK = "it is not recorded; an administrator sees why"
 @dataclass(slots=True)
 class ApiServices:
     """`volumes` are the directories this process records to; `metrics` gives the Prometheus
-    text. `board` keeps the states of streams, `recording` what is not recorded; both live
-    while `vms.api.service.run` does."""
+    text, `retention_days` is what holds where no rule was made. `board` keeps the states of
+    streams, `recording` what is not recorded; both live while `vms.api.service.run` does."""
 
     catalog: Catalog
     bus: Bus
@@ -39,6 +39,7 @@ class ApiServices:
     volumes: tuple[Path, ...] = ()
     settings: ApiSettings = field(default_factory=ApiSettings)
     metrics: Callable[[], bytes] = generate_latest
+    retention_days: float = 30.0
     board: StateBoard = field(init=False)
     recording: RecordingWatch = field(init=False)
     probes: asyncio.Semaphore = field(init=False)

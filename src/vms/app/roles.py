@@ -147,6 +147,7 @@ async def _http(node: Node, routers: Sequence[APIRouter]) -> list[Service]:
         (node.settings.storage_root,) if "storage" in node.roles else (),
         node.settings.api,
         metrics.render,
+        node.settings.storage.retention_days,
     )
     app = create_app(services, routers, WEB_DIR)
     _tell(http.address(server), password)

@@ -27,6 +27,7 @@ from vms.storage.alarms import Alarms
 from vms.storage.health import VolumeAlarms
 from vms.storage.identities import Identities
 from vms.storage.mender import Mender
+from vms.storage.overview import Overview
 from vms.storage.recorder import Recorder, RecordingState
 from vms.storage.settings import StorageSettings
 from vms.storage.volumes import Volumes
@@ -75,8 +76,14 @@ class StorageService:
         self.recorder = Recorder(bus, catalog, self.volumes, settings, clock, self.alarms)
         self.identities = Identities(catalog.settings, self.volumes, clock)
         self.mender = Mender(self.volumes, catalog, self.recorder.rows, clock)
+        self.overview = Overview(
+            self.volumes, catalog, self.alarms, self.states, clock, settings.retention_days
+        )
         self.recorder.on_trouble = VolumeAlarms(self.volumes, self.alarms, clock).trouble
-        self.commands: dict[str, Asked] = {"status": self._status}
+        self.commands: dict[str, Asked] = {
+            "status": self._status,
+            "storage": self.overview.body,
+        }
         """What may be asked for by STORAGE_COMMANDS."""
 
     def _parts(self) -> list[Part]:
