@@ -61,6 +61,7 @@ def _request(method: str, path: str, operation: dict[str, Any], camera_id: str) 
         user_id="0" * 16,
         export_id="0" * 16,
         part=f"{NOW_MS}-{NOW_MS + 1000}.m4s",
+        strip=str(NOW_MS),
     )
     query = {
         "start": str(NOW_MS), "end": str(NOW_MS + 1000), "at": str(NOW_MS),
