@@ -31,6 +31,7 @@ from vms.common.clock import Clock
 from vms.common.errors import NotFound, StorageError, VmsError
 from vms.common.model.segment import SegmentRow
 from vms.storage.hand import Hand
+from vms.storage.metrics import REMOVED_BYTES
 from vms.storage.preview import forget
 from vms.storage.volume import Volume, fsync_folder, index_path
 from vms.storage.volume_state import NO_SPACE
@@ -193,6 +194,8 @@ class Remover:
             if gone:
                 self.removed += len(gone)
                 self.removed_bytes += sum(row.size for row in gone)
+            for row in gone:
+                REMOVED_BYTES.labels(row.volume).inc(row.size)
                 await asyncio.to_thread(self._gone, gone)
         return gone
 
@@ -247,7 +250,11 @@ class Remover:
     async def _remove(self, volume: Volume, rows: Sequence[SegmentRow]) -> list[SegmentRow]:
         hand, disk = self._hands[volume.name], self._disk
         # A row may have moved since it was read: then its file is not to be looked for here.
-        entries = {row.id: row.path for row in rows if row.id not in self._moved}
+        entries = {
+            row.id: row.path
+            for row in rows
+            if row.id not in self._moved or await self._is_at(volume, row.id, row.path)
+        }
         self._recovered.discard(volume.name)
         try:
             await hand.do(lambda: disk.note(volume, entries))

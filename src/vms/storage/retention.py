@@ -169,7 +169,10 @@ class Retention:
             await self._sweep.examine(view, *self._again[0])
             self._again.pop(0)
         await self._ceilings(view)
-        await asyncio.gather(*(self._room(view, volume) for volume in self._volumes))
+        rooms = (self._room(view, volume) for volume in self._volumes)
+        for done in await asyncio.gather(*rooms, return_exceptions=True):
+            if done is not None:
+                raise done
 
     async def _look(self) -> View:
         """What is held, promised and there. A hold is heeded from the tick on in which it is
