@@ -41,6 +41,15 @@ SEGMENTS = Counter(
     "vms_storage_segments_total", "Recording files opened, closed, mended, given up", ["event"]
 )
 DISK_FREE = Gauge("vms_storage_disk_free_bytes", "Free space of the volume", ["volume"])
+DISK_TOTAL = Gauge("vms_storage_disk_bytes", "Size of the volume", ["volume"])
+VOLUME_STATE = Gauge(
+    "vms_storage_volume_state",
+    "1 for the state that the volume is in: ok, full, failed, missing",
+    ["volume", "state"],
+)
+REMOVED_BYTES = Counter(
+    "vms_storage_removed_bytes_total", "Recordings deleted, to make room or by age", ["volume"]
+)
 ALARMS = Gauge("vms_alarm", "Alarms of storage that are not over", ["kind"])
 PLAYBACK_BYTES = Counter("vms_storage_playback_bytes_total", "Bytes sent as playback")
 PLAYBACK_ACTIVE = Gauge("vms_storage_playback_active", "Playback answers being sent")

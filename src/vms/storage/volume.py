@@ -30,7 +30,6 @@ import structlog
 
 from vms.common.errors import StorageError
 from vms.common.model.camera import check_id
-from vms.storage.metrics import DISK_FREE
 from vms.storage.volume_state import (
     DISK_FAILS,
     MARKER,
@@ -310,8 +309,6 @@ class Volume:
 
     def _take(self, look: Look) -> None:
         before, self.seen = self.seen, look
-        if look.total:
-            DISK_FREE.labels(str(self.root)).set(look.free)
         if before.problem and not look.problem:
             self.well_since = time.monotonic()
             self.turns += 1
