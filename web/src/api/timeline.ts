@@ -18,6 +18,8 @@ export interface GapMark {
   end: number | null;
   cause: GapCause;
   detail: string;
+  /** Which stream; left out where one was asked for. */
+  stream?: string;
 }
 
 export interface EventMark {

@@ -3,6 +3,7 @@
 import { createEffect, createResource, For, onCleanup, Show } from 'solid-js';
 import { getStorage, type StorageAlarm, type StorageVolume } from '../api/storage';
 import { bytes, dateTime, t } from '../i18n';
+import { cameraById } from '../state/cameras';
 import { watched } from '../state/page';
 import { isAdministrator } from '../state/session';
 import { CameraTable } from '../storage/cameras';
@@ -76,7 +77,7 @@ function Alarms(props: { alarms: StorageAlarm[] }) {
             <li role="alert">
               <Icon name="warn" />
               <span class="grow">
-                {alarm.subject ? <strong>{alarm.subject}: </strong> : null}
+                {subjectWord(alarm.subject)}
                 {alarm.text}
               </span>
               <span class="faint num">{dateTime(alarm.since)}</span>
@@ -87,6 +88,12 @@ function Alarms(props: { alarms: StorageAlarm[] }) {
     </Show>
   );
 }
+
+/** Alarms are about a camera, a volume, or the storage as a whole. */
+const subjectWord = (subject: string) => {
+  const words = cameraById(subject)?.name ?? subject;
+  return words && words !== 'storage' ? <strong>{words}: </strong> : null;
+};
 
 function VolumePanel(props: { volume: StorageVolume }) {
   const used = () => Math.max(0, props.volume.total - props.volume.free);

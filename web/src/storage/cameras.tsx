@@ -145,6 +145,7 @@ function GapsDialog(props: { camera: string; onClose: () => void }) {
                   >
                     <Icon name="warn" />
                     <span class="num">{dateTime(gap.start)}</span>
+                    <span class="faint">{gap.stream ?? ''}</span>
                     <span class="num faint">{saySpan((gap.end ?? now) - gap.start)}</span>
                     <span class="grow">
                       {[causeWord(gap.cause), gap.detail].filter(Boolean).join(': ')}
