@@ -61,6 +61,8 @@ def _request(method: str, path: str, operation: dict[str, Any], camera_id: str) 
         user_id="0" * 16,
         export_id="0" * 16,
         part=f"{NOW_MS}-{NOW_MS + 1000}.m4s",
+        event="manual-1",
+        hold_id="hold-1",
         strip=str(NOW_MS),
     )
     query = {

@@ -11,7 +11,19 @@ from fastapi.routing import APIRoute
 
 from vms.api import document, problems
 from vms.api.edge import Edge
-from vms.api.rest import auth, cameras, events, recordings, storage, system, users
+from vms.api.rest import (
+    audit,
+    auth,
+    cameras,
+    events,
+    happenings,
+    holds,
+    recordings,
+    storage,
+    system,
+    timeline,
+    users,
+)
 from vms.api.services import ApiServices
 from vms.api.settings import PREFIX
 from vms.api.web_client import WebClient
@@ -33,7 +45,8 @@ def create_app(
     app.state.vms = services.auth
     app.add_middleware(Edge, settings=services.settings)
     problems.install(app)
-    for room in (auth, cameras, recordings, users, system, storage, events):
+    recorded = (recordings, timeline, happenings, holds)
+    for room in (auth, cameras, *recorded, users, system, storage, audit, events):
         app.include_router(room.router(services))
     app.include_router(system.metrics_router(services))
     for router in routers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
+from vms.api import by_hand
 from vms.api.services import ApiServices
 from vms.bus import subjects
 from vms.bus.port import Delivery
@@ -33,6 +34,7 @@ async def run(services: ApiServices) -> None:
         for subscription in (
             await bus.subscribe(subjects.STATE_ALL, board.take_delivery),
             await bus.subscribe(subjects.CONFIG_ALL, on_config),
+            await bus.subscribe(by_hand.ALL, services.by_hand.heard),
             await bus.serve(ping_subject(services.node), on_ping),
         ):
             stack.push_async_callback(subscription.close)
@@ -41,3 +43,4 @@ async def run(services: ApiServices) -> None:
         while True:
             await services.clock.sleep(1.0)
             board.age()
+            services.by_hand.tick()

@@ -11,6 +11,7 @@ from pathlib import Path
 from prometheus_client import generate_latest
 
 from vms.api.board import StateBoard
+from vms.api.by_hand import EventsByHand
 from vms.api.models import StateModel
 from vms.api.recording import RecordingWatch
 from vms.api.settings import ApiSettings
@@ -42,6 +43,7 @@ class ApiServices:
     retention_days: float = 30.0
     board: StateBoard = field(init=False)
     recording: RecordingWatch = field(init=False)
+    by_hand: EventsByHand = field(init=False)
     probes: asyncio.Semaphore = field(init=False)
     node: str = field(init=False)
     started_ns: int = field(init=False)
@@ -51,6 +53,7 @@ class ApiServices:
         self.recording = RecordingWatch(
             self.bus, self.catalog.cameras.list, self.clock, self.board.tell_again
         )
+        self.by_hand = EventsByHand(self.bus, self.clock)
         self.probes = asyncio.Semaphore(self.settings.probes_at_once)
         self.node = secrets.token_hex(6)
         self.started_ns = self.clock.now_ns()

@@ -12,6 +12,7 @@ not happen without its entry. Views are joined (see `sittings`).
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -35,11 +36,13 @@ LOST = Counter(
 )
 WAITING = Gauge("vms_audit_waiting", "Entries of the audit trail that wait for the catalog")
 
-VIEWS = frozenset({"live", "playback", "snapshot", "preview"})
+VIEWS = frozenset({"live", "playback", "snapshot", "preview", "audit.read"})
+"""What is done again and again, and joined."""
 LOST_ACTION = "audit.lost"
 MAX_WAITING = 20_000
 _BATCH = 500
 _MAX_DETAIL = 8192
+_MAX_VALUE = 512
 _LAST_WORDS_S = 3.0
 _LATEST_NS = (1 << 63) - 1
 
@@ -247,8 +250,16 @@ def _text(value: str, most: int) -> str:
 
 
 def _detail(detail: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of it can be written, and is short enough; the rest by name."""
+    if _size(detail) <= _MAX_DETAIL:
+        return detail
+    kept = {name: value for name, value in detail.items() if _size({name: value}) <= _MAX_VALUE}
+    left_out = sorted(name for name in detail if name not in kept)
+    return kept | {"left_out": left_out} if _size(kept) <= _MAX_DETAIL else {"left_out": left_out}
+
+
+def _size(detail: Mapping[str, Any]) -> float:
     try:
-        size = len(canonical(detail))
-    except InvalidValue as error:
-        return {"left_out": str(error)[:200].encode("utf-8", "replace").decode()}
-    return detail if size <= _MAX_DETAIL else {"left_out": f"{size} characters of detail"}
+        return len(canonical(detail))
+    except InvalidValue:
+        return math.inf

@@ -48,6 +48,11 @@ def auth_services(connection: HTTPConnection) -> AuthServices:
     return cast(AuthServices, connection.app.state.vms)
 
 
+def peer_address(connection: HTTPConnection) -> str:
+    """Where the request comes from, for the audit trail; empty where that is not known."""
+    return connection.client.host if connection.client else ""
+
+
 async def current_principal(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)] = None,

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response, WebSocket
 from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocketDisconnect
 
-from vms.auth.http import NOT_AUTHORIZED, CurrentPrincipal, admit, auth_services, require
+from vms.auth.http import (
+    NOT_AUTHORIZED,
+    CurrentPrincipal,
+    admit,
+    auth_services,
+    peer_address,
+    require,
+)
 from vms.auth.policy import Permission, Principal
 from vms.common.errors import ParseError, VmsError
 from vms.stream.errors import NoMedia, NotPlayable, TooManyViewers
@@ -125,7 +133,7 @@ def _add_whep(routes: APIRouter, service: StreamService) -> None:
             answered = service.webrtc.offer(hub, offer, who.user_id, reached, local, delay)
         except _HANDLED as error:
             return _problem_of(error)
-        _end_when_revoked(request, service, answered, who, camera_id)
+        _end_when_revoked(request, service, answered, who, camera_id, stream)
         headers = {
             "Location": f"{_PREFIX}/whep/{answered.session}",
             "ETag": f'"{answered.tag}"',
@@ -141,18 +149,28 @@ def _add_whep(routes: APIRouter, service: StreamService) -> None:
 
 
 def _end_when_revoked(
-    request: Request, service: StreamService, answered: Answered, who: Principal, camera: str
+    request: Request,
+    service: StreamService,
+    answered: Answered,
+    who: Principal,
+    camera: str,
+    stream: str,
 ) -> None:
     """A session outlives the token that opened it: watch that it stays allowed."""
     viewer = service.webrtc.find(answered.session, who.user_id)
     access = auth_services(request).access
+    noted = ExitStack()
+    noted.enter_context(
+        auth_services(request).audit.watching(who, peer_address(request), camera, stream=stream)
+    )
 
     async def watch() -> None:
         await access.until_revoked(who, Permission.VIEW_LIVE, camera)
         viewer.watch = None
         service.webrtc.end(viewer, "not allowed any more")
 
-    viewer.watch = asyncio.create_task(watch(), name="viewer permission")
+    viewer.watch = watching = asyncio.create_task(watch(), name="viewer permission")
+    watching.add_done_callback(lambda _: noted.close())
 
 
 def _add_session(routes: APIRouter, service: StreamService) -> None:
@@ -218,6 +236,12 @@ def _add_mse(routes: APIRouter, service: StreamService) -> None:
         except TooManyViewers as error:
             await websocket.close(CLOSE_TOO_MANY, str(error)[:120])
             return
+        noted = ExitStack()
+        noted.enter_context(
+            auth_services(websocket).audit.watching(
+                who, peer_address(websocket), camera_id, stream=stream
+            )
+        )
         access = auth_services(websocket).access
         revoked = asyncio.create_task(access.until_revoked(who, Permission.VIEW_LIVE, camera_id))
         parts: list[asyncio.Task[Any]] = [
@@ -231,6 +255,7 @@ def _add_mse(routes: APIRouter, service: StreamService) -> None:
                 parts[1].cancel()
                 await websocket.close(NOT_AUTHORIZED, revoked.result()[:120])
         finally:
+            noted.close()
             service.mse.leave(channel, viewer)
             for part in parts:
                 part.cancel()
@@ -270,9 +295,10 @@ def _add_snapshot(routes: APIRouter, service: StreamService) -> None:
         },
     )  # fmt: skip
     async def get_live_snapshot(
+        request: Request,
         camera_id: str,
         stream: str,
-        _: MayWatch,
+        who: MayWatch,
         width: Annotated[int, Query(ge=0, le=7680)] = 0,
     ) -> Response:
         """`width` in pixels, never wider than the camera's; 0 leaves it as it is."""
@@ -280,4 +306,6 @@ def _add_snapshot(routes: APIRouter, service: StreamService) -> None:
             jpeg = await service.snapshots.jpeg(service.hub(camera_id, stream), width)
         except NoMedia as error:
             return _problem_of(error)
+        trail = auth_services(request).audit
+        trail.note(who, peer_address(request), "snapshot", camera_id, stream=stream, live=True)
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})

@@ -20,6 +20,8 @@ from vms.common.secret import Secret
 COOKIE = "vms_refresh"
 _PATH = f"{PREFIX}/auth"
 
+_OWN = {"new_password": True}
+
 _cookie = APIKeyCookie(
     name=COOKIE,
     scheme_name="refresh",
@@ -87,6 +89,7 @@ def router(services: ApiServices) -> APIRouter:
             catalog, who.user_id, Secret(body.new_password), who.session_id, auth.passwords
         )
         auth.access.forget()
+        auth.audit.note(who, _address(request), "user.changed", user=who.name, changed=_OWN)
 
     return routes
 

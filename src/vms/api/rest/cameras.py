@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from vms.api.cameras import changed_camera, new_camera
 from vms.api.commands import ask_ingest
@@ -24,7 +24,7 @@ from vms.api.problems import CREATED, documented
 from vms.api.services import ApiServices
 from vms.api.settings import PREFIX
 from vms.api.urls import check_camera_url, check_onvif_address
-from vms.auth.http import CurrentPrincipal, require
+from vms.auth.http import CurrentPrincipal, peer_address, require
 from vms.auth.policy import Permission, Principal
 from vms.bus import subjects
 from vms.common.model.camera import Camera
@@ -37,6 +37,7 @@ Viewer = Annotated[Principal, require(Permission.VIEW_LIVE)]
 def router(services: ApiServices) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["cameras"])
     cameras, policy = services.catalog.cameras, services.auth.policy
+    trail = services.auth.audit
 
     def shown(camera: Camera, who: Principal) -> CameraModel:
         manages = policy.allows(who, Permission.MANAGE_CAMERAS)
@@ -60,10 +61,13 @@ def router(services: ApiServices) -> APIRouter:
         status_code=201,
         responses=CREATED | documented(409),
     )
-    async def add_camera(camera: NewCamera, who: Manager, response: Response) -> CameraModel:
+    async def add_camera(
+        camera: NewCamera, who: Manager, request: Request, response: Response
+    ) -> CameraModel:
         """Add a camera. It is connected to at once, wherever the ingest role runs."""
         added = await new_camera(services.catalog, camera, services.settings)
         tell(added.id)
+        trail.note(who, peer_address(request), "camera.added", added.id, **_told(added))
         response.headers["Location"] = f"{PREFIX}/cameras/{added.id}"
         return shown(added, who)
 
@@ -72,19 +76,25 @@ def router(services: ApiServices) -> APIRouter:
         return shown(await cameras.get(camera_id), who)
 
     @routes.patch("/cameras/{camera_id}", responses=documented(409))
-    async def change_camera(camera_id: str, change: CameraChange, who: Manager) -> CameraModel:
+    async def change_camera(
+        camera_id: str, change: CameraChange, who: Manager, request: Request
+    ) -> CameraModel:
         """Change what is given; the camera is connected to anew."""
         changed = changed_camera(await cameras.get(camera_id), change, services.settings)
         await cameras.update(changed)
         tell(camera_id)
+        fields = sorted(change.model_fields_set)
+        told = _told(changed) | {"fields": fields}
+        trail.note(who, peer_address(request), "camera.changed", camera_id, **told)
         return shown(changed, who)
 
     @routes.delete("/cameras/{camera_id}", status_code=204)
-    async def remove_camera(camera_id: str, who: Manager) -> None:
+    async def remove_camera(camera_id: str, who: Manager, request: Request) -> None:
         """Remove a camera and the grants for it. Its recordings stay until they are too old."""
         await cameras.remove(camera_id)
         services.auth.access.forget()
         tell(camera_id)
+        trail.note(who, peer_address(request), "camera.removed", camera_id)
 
     @routes.get("/states")
     async def list_states(who: CurrentPrincipal) -> list[StateModel]:
@@ -94,6 +104,16 @@ def router(services: ApiServices) -> APIRouter:
 
     _add_trials(routes, services)
     return routes
+
+
+def _told(camera: Camera) -> dict[str, Any]:
+    """For the audit trail; no address, for it may hold a password that was put there."""
+    return {
+        "name": camera.name,
+        "enabled": camera.enabled,
+        "recording": {stream.name: stream.recording.value for stream in camera.streams},
+        "masks": len(camera.masks),
+    }
 
 
 def _add_trials(routes: APIRouter, services: ApiServices) -> None:

@@ -13,7 +13,8 @@ from vms.api.models import Days, SpanModel, Spans
 from vms.api.problems import RequestRefused
 from vms.api.services import ApiServices
 from vms.api.settings import PREFIX
-from vms.api.text import Identifier, Moment, parse_moment
+from vms.api.spans import check_span, parse_span
+from vms.api.text import Identifier, Moment
 from vms.auth.http import require
 from vms.auth.policy import Permission, Principal
 from vms.common.model.segment import SegmentRow
@@ -23,7 +24,6 @@ StreamQuery = Annotated[Identifier | None, Query(description="Left out: of all s
 
 _MERGE_MS = 2000
 _MILLISECOND = 1_000_000
-_MAX_RANGE_NS = 400 * 86_400 * 1_000_000_000
 
 
 def router(services: ApiServices) -> APIRouter:
@@ -35,9 +35,7 @@ def router(services: ApiServices) -> APIRouter:
         camera_id: str, start: Moment, end: Moment, who: Viewer, stream: StreamQuery = None
     ) -> Spans:
         """Footage within [start, end), at most 400 days. Gaps under two seconds are joined."""
-        start_ns, end_ns = _range(
-            parse_moment(start, "query.start"), parse_moment(end, "query.end")
-        )
+        start_ns, end_ns = parse_span(start, end)
         return Spans(spans=merged(await segments.spans(camera_id, stream, start_ns, end_ns)))
 
     @routes.get("/cameras/{camera_id}/recordings/days")
@@ -59,7 +57,7 @@ def router(services: ApiServices) -> APIRouter:
             end = _midnight(to + timedelta(days=1), zone)
         except (OverflowError, ValueError):
             raise RequestRefused("the day is out of range", field="query.to") from None
-        start_ns, end_ns = _range(first, end)
+        start_ns, end_ns = check_span(first, end)
         found = await segments.days(camera_id, stream, start_ns, end_ns, zone)
         return Days(tz=tz, days=[day.isoformat() for day in found])
 
@@ -80,14 +78,6 @@ def merged(rows: Iterable[SegmentRow]) -> list[SpanModel]:
             last[key] = SpanModel(start=start, end=end, stream=key[0], codec=key[1])
             spans.append(last[key])
     return spans
-
-
-def _range(start_ns: int, end_ns: int) -> tuple[int, int]:
-    if end_ns <= start_ns:
-        raise RequestRefused("the end must come after the start", field="query.end")
-    if end_ns - start_ns > _MAX_RANGE_NS:
-        raise RequestRefused("the range is longer than 400 days; ask in parts", field="query.end")
-    return start_ns, end_ns
 
 
 def _midnight(day: date, zone: ZoneInfo) -> int:
