@@ -3,9 +3,9 @@
 // The same order and the same verdicts as storage/export/check.py: what is changed there is
 // changed here too. web/verify/vectors hold cases that both are tested with.
 
-import { sha256 } from '@noble/hashes/sha2.js';
-import { crc32, hex, ParseError } from './bytes';
+import { crc32, ParseError } from './bytes';
 import { GroupHasher } from './group_hasher';
+import { Hasher } from './hashing';
 import * as manifests from './manifest';
 import { type Listed, MANIFEST, type Manifest, type Media, SIGNATURE } from './manifest';
 import type { Piece } from './pieces';
@@ -174,9 +174,11 @@ class Check {
   }
 
   async #hashes(one: Listed): Promise<boolean> {
-    const digest = sha256.create();
+    const digest = new Hasher();
     for await (const data of this.#read(one.path)) digest.update(data);
-    return this.#source.sizes.get(one.path) === one.size && hex(digest.digest()) === one.sha256;
+    return (
+      this.#source.sizes.get(one.path) === one.size && (await digest.hexdigest()) === one.sha256
+    );
   }
 
   async #judgeOther(one: Listed): Promise<void> {
@@ -238,19 +240,19 @@ class Check {
     let altered: Piece[] = [];
     const taker = new Taker(this.#read(media.path));
     for (const piece of listed) {
-      const digest = sha256.create();
+      const digest = new Hasher();
       let hasher = proof?.begin(piece) ?? null;
       for await (const data of taker.take(piece.size)) {
         digest.update(data);
         if (hasher) hasher = fed(hasher, data);
       }
-      if (hex(digest.digest()) !== piece.digest) {
+      if ((await digest.hexdigest()) !== piece.digest) {
         altered.push(piece);
         continue;
       }
       this.#tell(media, altered);
       altered = [];
-      const wrong = proof?.judge(piece, hasher);
+      const wrong = await proof?.judge(piece, hasher);
       if (wrong) {
         // Where a piece has no times the whole file is named, as the program does.
         const known = piece.startMs !== null;
@@ -295,20 +297,20 @@ class Proof {
   }
 
   /** What is wrong with a piece whose own hash is right; '': nothing. */
-  judge(piece: Piece, hasher: GroupHasher | null): string {
+  async judge(piece: Piece, hasher: GroupHasher | null): Promise<string> {
     if (!this.#index || piece.group === null || this.#index.schema === 1) return '';
     const group = this.#index.groups[piece.group];
     if (!group) return "its recording's index has no such group of pictures";
     if (piece.startMs === null || group.wallNs / 1_000_000n !== BigInt(piece.startMs)) {
       return "its recording's index gives it another time";
     }
-    return hasher && finished(hasher) === group.digest ? '' : 'it is not what was recorded';
+    return hasher && (await finished(hasher)) === group.digest ? '' : 'it is not what was recorded';
   }
 }
 
-function finished(hasher: GroupHasher): string {
+async function finished(hasher: GroupHasher): Promise<string> {
   try {
-    return hasher.hexdigest();
+    return await hasher.hexdigest();
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;
     return '';

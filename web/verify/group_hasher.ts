@@ -1,8 +1,8 @@
 // The hash of a group of pictures (format/mkv_digest.py): SHA-256 with each cluster's size
 // taken as unknown. What the size says is judged by structure: elements end where it says.
 
-import { sha256 } from '@noble/hashes/sha2.js';
-import { hex, joined, ParseError } from './bytes';
+import { joined, ParseError } from './bytes';
+import { Hasher } from './hashing';
 
 const MAX_ELEMENT = 256 * 1024 * 1024;
 const HEAD = 12;
@@ -16,7 +16,7 @@ interface Head {
 }
 
 export class GroupHasher {
-  readonly #hash = sha256.create();
+  readonly #hash = new Hasher();
   #carry = new Uint8Array();
   #skip = 0;
   #at = 0;
@@ -55,12 +55,12 @@ export class GroupHasher {
   }
 
   /** Throws ParseError where the bytes end within an element. */
-  hexdigest(): string {
+  hexdigest(): Promise<string> {
     if (this.#carry.length || this.#skip || this.#cluster < 0) {
       throw new ParseError('a group of pictures ends within an element');
     }
     this.#judge(this.#at);
-    return hex(this.#hash.digest());
+    return this.#hash.hexdigest();
   }
 
   #judge(end: number): void {

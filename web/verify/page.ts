@@ -23,23 +23,33 @@ export function grouped(fingerprint: string): string {
   return fingerprint.match(/.{1,8}/g)?.join(' ') ?? '';
 }
 
-function moment(language: Language, ms: number, zone: string | undefined): string {
-  const format = new Intl.DateTimeFormat(language, {
-    dateStyle: 'medium',
-    timeStyle: 'medium',
-    timeZone: zone,
-  });
-  return Math.abs(ms) <= 8.64e15 ? format.format(ms) : String(ms);
+const DATE = { year: 'numeric', month: 'short', day: 'numeric' } as const;
+const TIME = {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  fractionalSecondDigits: 3,
+  hourCycle: 'h23',
+} as const;
+// What a Date can show.
+const MOST_MS = 8.64e15;
+
+/** A moment, or a span; the day of its end is said only where it is another. */
+function said(language: Language, zone: string, startMs: number, endMs: number | null): string {
+  if (Math.max(Math.abs(startMs), Math.abs(endMs ?? 0)) > MOST_MS) return `${startMs} – ${endMs}`;
+  const date = new Intl.DateTimeFormat(language, { ...DATE, timeZone: zone });
+  const time = new Intl.DateTimeFormat(language, { ...TIME, timeZone: zone });
+  const start = `${date.format(startMs)}, ${time.format(startMs)}`;
+  if (endMs === null) return start;
+  const sameDay = date.format(startMs) === date.format(endMs);
+  return `${start} – ${sameDay ? '' : `${date.format(endMs)}, `}${time.format(endMs)}`;
 }
 
-/** A span in UTC, and in the zone of whoever reads it where that is another. */
+/** A moment or a span in UTC, and in the zone of whoever reads it where that is another. */
 function times(language: Language, startMs: number, endMs: number | null): HTMLElement {
-  const said = (zone: string | undefined) =>
-    [startMs, ...(endMs === null ? [] : [endMs])]
-      .map((ms) => moment(language, ms, zone))
-      .join(' – ');
-  const utc = said('UTC');
-  const here = said(undefined);
+  const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const utc = said(language, 'UTC', startMs, endMs);
+  const here = said(language, zone, startMs, endMs);
   return element(
     'span',
     { class: 'times' },
