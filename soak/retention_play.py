@@ -143,7 +143,7 @@ class Play:
         where = [name for name, store in self.model.stores.items() if not store.away]
         start = now + self.random.randint(0, 20)
         row = SegmentRow(
-            f"{self._number:08}", camera, stream, "run", f"cameras/{camera}/d/{self._number}.mkv",
+            f"{self._number:08}", camera, stream, "run", path_of(camera, f"{self._number:08}"),
             start * _S, (start + 1) * _S, 0, 1, 1, Codec.H264, 1920, 1080, False,
             volume=where[int(camera[3:]) % len(where)],
         )  # fmt: skip
@@ -213,26 +213,26 @@ class Play:
 
     async def _compare(self) -> None:
         """Rows, files on the disk and the model's list must be the same."""
-        rows = {row.id: row for row in await self._all_rows()}
-        expected = self.model.files
-        said = f"hour {self.figures.hours}"
-        for key in sorted(rows.keys() - expected.keys())[:5]:
-            self.figures.differences.append(f"{said}: {rows[key].path} must be gone and is there")
-        for key in sorted(expected.keys() - rows.keys())[:5]:
-            self.figures.differences.append(f"{said}: {expected[key]} must be there and is gone")
-        named = {(r.volume, r.path) for r in rows.values() if r.closed}
-        there = {(v, path) for v, files in self.engine.disk.files.items() for path in files}
-        for volume, path in sorted(named ^ there)[:5]:
-            what = "a row without a file" if (volume, path) in named else "a file without a row"
-            self.figures.differences.append(f"{said}: {path} on {volume} is {what}")
+        said, found = f"hour {self.figures.hours}", self.figures.differences
+        closed: dict[str, set[str]] = {name: set() for name in self.model.stores}
+        growing: dict[str, set[str]] = {name: set() for name in self.model.stores}
+        for one in self.model.files.values():
+            (closed if one.closed else growing)[one.volume].add(path_of(one.camera, one.id))
+        for volume in self.model.stores:
+            rows = await self.catalog.segments.known_paths(volume)
+            expected = closed[volume] | growing[volume]
+            files = set(self.engine.disk.files[volume])
+            for what, paths in (
+                ("must be gone and has a row", rows - expected),
+                ("must be there and has no row", expected - rows),
+                ("is a file without a row", files - rows),
+                ("is a row without a file", rows - files - growing[volume]),
+            ):
+                found += [f"{said}: {path} on {volume} {what}" for path in sorted(paths)[:5]]
 
-    async def _all_rows(self) -> list[SegmentRow]:
-        found = list(self._open.values())
-        after = (-1, "")
-        while page := await self.catalog.segments.page(2000, after):
-            found += page
-            after = (page[-1].start_ns, page[-1].id)
-        return found
+
+def path_of(camera: str, number: str) -> str:
+    return f"cameras/{camera}/d/{number}.mkv"
 
 
 def _poisson(random: Random, mean: float) -> int:

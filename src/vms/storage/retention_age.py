@@ -16,6 +16,8 @@ from vms.common.model.segment import MAX_SEGMENT_NS, SegmentRow
 from vms.storage.retention_plan import Held, Kept, Promise, Rolls, Span, due_ns
 
 _PAGE = 200
+_FIRST_PAGE = 10
+"""Mostly little has become due since the last time."""
 _LATE_NS = 2 * MAX_SEGMENT_NS
 """A file may be closed, and so be found, this long after one that began later."""
 _AGAIN_NS = 3_600_000_000_000
@@ -99,8 +101,9 @@ class AgeSweep:
         now, after = view.now_ns, place.after
         wake = now + max(1, min(term, _AGAIN_NS))
         passing = True
+        limit = _FIRST_PAGE
         while go_on():
-            rows = await self._segments.page(_PAGE, after, camera=camera)
+            rows = await self._segments.page(limit, after, camera=camera)
             await self._remove_due(view, camera, [r for r in rows if r.end_ns + term <= now])
             for row in rows:
                 if row.end_ns + term > now:
@@ -108,9 +111,10 @@ class AgeSweep:
                     passing = False
                 if passing and row.start_ns + _LATE_NS < now:
                     place.after = (row.start_ns, row.id)
-            if len(rows) < _PAGE or rows[-1].start_ns + term > now:
+            if len(rows) < limit or rows[-1].start_ns + term > now:
                 place.wake_ns = wake
                 return True
+            limit = _PAGE
             after = (rows[-1].start_ns, rows[-1].id)
         return False
 
