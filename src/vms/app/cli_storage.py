@@ -20,7 +20,7 @@ from vms.app.cli_common import (
     print_table,
     run_async,
 )
-from vms.common.errors import ConfigError, StorageError
+from vms.common.errors import ConfigError
 
 if TYPE_CHECKING:
     from vms.app.settings import Settings
@@ -28,51 +28,96 @@ if TYPE_CHECKING:
     from vms.common.model.segment import SegmentRow
     from vms.storage.rebuild import Report
     from vms.storage.verify import Verdict
-    from vms.storage.volume import Volume
     from vms.storage.volumes import Volumes
 
 app = typer.Typer(help="Look at recordings on disk, check and recover them.", no_args_is_help=True)
 
 _SAID_EVERY_S = 2.0
+_MS = 1_000_000
 Figures = TypeVar("Figures")
 
 
 @app.command()
 def status(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Show the volumes, and what each stream has on them."""
+    """Show the volumes, what each stream has on them, and how long it is promised to stay."""
+    from vms.app.storage_status import look
+
+    async def work(settings: Settings) -> None:
+        async with opened_catalog(settings) as catalog:
+            found = await look(_volumes(settings), catalog, settings.storage)
+        print_table(
+            ("volume", "path", "tier", "state", "recordings", "free", "size", "stays free"),
+            [
+                (v["name"], v["path"], v["tier"], v["problem"] or v["state"],
+                 *(_bytes(v[key]) for key in ("used", "free", "total", "floor")))
+                for v in found["volumes"]
+            ],
+            "There is no volume.",
+        )  # fmt: skip
+        print_table(
+            ("camera", "stream", "size", "a day", "oldest", "newest", "promised", "foreseen"),
+            [
+                (camera["camera"], stream["stream"], _bytes(stream["bytes"]),
+                 _bytes(stream["bytes_per_day"]), _when(stream["oldest"] * _MS),
+                 _when(stream["newest"] * _MS), _days(camera["promised_days"]),
+                 _days(camera["forecast_days"]))
+                for camera in found["cameras"]
+                for stream in camera["streams"]
+            ],
+            "Nothing is recorded yet.",
+        )  # fmt: skip
+        for camera in found["cameras"]:
+            if camera["warning"]:
+                console.print(f"{camera['camera']}: {camera['warning']}", highlight=False)
+
+    run_async(work(common_settings(config, data_dir)))
+
+
+@app.command()
+def restamp(
+    camera: Annotated[str, typer.Option(help="The camera's id.")],
+    start: Annotated[str, typer.Option(help="Recordings that begin then or later, as stamped.")],
+    end: Annotated[str, typer.Option(help="And before then. As 2026-11-24T10:00:00Z.")],
+    shift: Annotated[float, typer.Option(help="Seconds to add to all times; may be less than 0.")],
+    stream: Annotated[str | None, typer.Option(help="This stream only.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be moved.")
+    ] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Move recordings in time that a wrong clock stamped, with their events and gaps.
+
+    Refused, ahead of any change, where they would come to lie over others, or are held.
+    """
+    from vms.app.storage_restamp import Wanted, moment_ns, restamp_span
+
+    wanted = Wanted(
+        camera,
+        stream,
+        moment_ns(start, "--start"),
+        moment_ns(end, "--end"),
+        round(shift * 1_000_000_000),
+    )
 
     async def work(settings: Settings) -> None:
         volumes = _volumes(settings)
         async with opened_catalog(settings) as catalog:
-            usage = await catalog.segments.usage()
-        used: dict[str, int] = {}
-        for one in usage:
-            used[one.volume] = used.get(one.volume, 0) + one.size
-        rows = []
-        for volume in volumes:
-            problem = _look(volume)
-            seen = volume.seen
-            sizes = (used.get(volume.name, 0), seen.free, seen.total)
-            rows.append(
-                (
-                    volume.name,
-                    str(volume.root),
-                    volume.tier.value,
-                    problem or "ok",
-                    *map(_bytes, sizes),
-                )
+            done = await restamp_span(volumes, catalog, wanted, dry_run)
+        for row in done.rows:
+            console.print(
+                f"{row.path}: {_when(row.start_ns)} to {_when(row.end_ns)}", highlight=False
             )
-        columns = ("volume", "path", "tier", "state", "recordings", "free", "size")
-        print_table(columns, rows, "There is no volume.")
-        print_table(
-            ("camera", "stream", "volume", "files", "size", "oldest", "newest"),
-            [
-                (u.camera, u.stream, u.volume, str(u.segments), _bytes(u.size),
-                 _when(u.oldest_ns), _when(u.newest_ns))
-                for u in usage
-            ],
-            "Nothing is recorded yet.",
-        )  # fmt: skip
+        would = "would be " if dry_run else ""
+        console.print(
+            f"{len(done.rows)} recordings, {done.events} events and {done.gaps} gaps "
+            f"{would}moved by {shift:g} s",
+            highlight=False,
+        )
+        if done.growing:
+            console.print(
+                f"{done.growing} left where they are: they are still being written", highlight=False
+            )
 
     run_async(work(common_settings(config, data_dir)))
 
@@ -157,14 +202,6 @@ def _volumes(settings: Settings) -> Volumes:
     return Volumes.of_settings(settings.storage, settings.storage_root)
 
 
-def _look(volume: Volume) -> str:
-    try:
-        volume.check(now=True)
-    except StorageError as error:
-        return str(error)
-    return ""
-
-
 async def _chosen(
     catalog: Catalog, camera: str | None, since_ns: int, sample: int | None
 ) -> list[SegmentRow]:
@@ -229,6 +266,10 @@ def _day_ns(text: str | None) -> int:
     if day.tzinfo is None:
         day = day.replace(tzinfo=UTC)
     return max(0, int(day.timestamp()) * 1_000_000_000)
+
+
+def _days(days: float | None) -> str:
+    return "-" if days is None else f"{days:.1f} days"
 
 
 def _when(t_ns: int) -> str:

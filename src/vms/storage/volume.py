@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import math
 import os
 import re
 import threading
@@ -31,18 +32,8 @@ import structlog
 from vms.common.errors import StorageError
 from vms.common.model.camera import check_id
 from vms.storage.volume_state import (
-    DISK_FAILS,
-    MARKER,
-    NO_SPACE,
-    Busy,
-    Look,
-    Tier,
-    VolumeState,
-    advice,
-    full,
-    gone,
-    other,
-)
+    DISK_FAILS, MARKER, NO_SPACE, Busy, Look, Tier, VolumeState, advice, full, gone, other,
+)  # fmt: skip
 
 __all__ = ["INDEX_SUFFIX", "MARKER", "Volume", "fsync_folder", "index_path"]
 
@@ -266,6 +257,10 @@ class Volume:
 
     def forget_holder(self, busy: Busy) -> None:
         self._holders.pop(busy, None)
+
+    def look_no_more(self) -> None:
+        """Where no thread looks: keep to what was seen, so that nobody waits for the disk."""
+        self._checked = math.inf
 
     def is_away(self) -> bool:
         """Whether its recordings cannot be read either: unmounted, or another disk."""

@@ -137,6 +137,20 @@ async def restamp(
     what was not told.
     """
     files = sorted(chosen, key=lambda row: row.start_ns, reverse=shift_ns > 0)
+    await check_restamp(rows, holds, files, shift_ns)
+    done = []
+    for row in files:
+        moved = await asyncio.to_thread(restamp_file, place(row), row, shift_ns)
+        await rows.update(moved)
+        told(moved)
+        done.append(moved)
+    return done
+
+
+async def check_restamp(
+    rows: Rows, holds: Holds, files: Sequence[SegmentRow], shift_ns: int
+) -> None:
+    """Raises StorageError where they cannot be moved, CatalogError."""
     moving = {row.id for row in files}
     for row in files:
         await _check_room(rows, moving, row, shift_ns)
@@ -146,13 +160,6 @@ async def restamp(
                     f"{row.path} is held ({hold.kind.value}: {hold.reason[:60]}), and would leave "
                     "the span that is held; release it, or hold the span where it will be as well"
                 )
-    done = []
-    for row in files:
-        moved = await asyncio.to_thread(restamp_file, place(row), row, shift_ns)
-        await rows.update(moved)
-        told(moved)
-        done.append(moved)
-    return done
 
 
 async def _check_room(rows: Rows, moving: set[str], row: SegmentRow, by: int) -> None:
