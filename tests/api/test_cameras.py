@@ -366,6 +366,22 @@ async def test_how_a_camera_is_recorded_and_its_masks_are_taken_and_shown(
         assert (await vera.get(f"{CAMERAS}/front")).json()["masks"] == [MASK]
 
 
+async def test_where_a_cameras_own_events_are_read_is_for_those_who_manage_it(
+    admin: httpx.AsyncClient, api: Api
+) -> None:
+    added = await admin.post(CAMERAS, json=_new(onvif="10.0.0.9:8000"))
+    assert added.json()["onvif"] == "10.0.0.9:8000"
+    await admin.patch(f"{CAMERAS}/front", json={"onvif": "10.0.0.9"})
+    async with api.client("vera") as vera:
+        assert (await vera.get(f"{CAMERAS}/front")).json()["onvif"] == ""
+    assert (await admin.patch(f"{CAMERAS}/front", json={"onvif": ""})).json()["onvif"] == ""
+    for wrong in ("rtsp://10.0.0.9/", "admin:secret@10.0.0.9", "10.0.0.9:0", "a b"):
+        refused = await admin.patch(f"{CAMERAS}/front", json={"onvif": wrong})
+        assert refused.status_code == 422
+        assert "body.onvif" in refused.text
+        assert "secret" not in refused.text
+
+
 async def test_a_stream_without_these_fields_gets_what_the_model_says(
     admin: httpx.AsyncClient,
 ) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from vms.api.models import CameraChange, NewCamera, StreamInput
 from vms.api.problems import RequestRefused, refuse_nulls
 from vms.api.settings import ApiSettings
-from vms.api.urls import check_camera_url
+from vms.api.urls import check_camera_url, check_onvif_address
 from vms.catalog.port import Catalog
 from vms.common.errors import Conflict
 from vms.common.model.camera import Camera, StreamConfig
@@ -37,6 +37,7 @@ async def new_camera(catalog: Catalog, wanted: NewCamera, settings: ApiSettings)
         password=Secret(wanted.password) if wanted.password else password,
         enabled=wanted.enabled,
         masks=tuple(mask.mask() for mask in wanted.masks),
+        onvif=_onvif(wanted.onvif),
     )
     if wanted.id:
         await catalog.cameras.add(camera)
@@ -67,6 +68,8 @@ def changed_camera(camera: Camera, change: CameraChange, settings: ApiSettings) 
             changed = replace(changed, username=username, password=password)
     if change.masks is not None:
         changed = replace(changed, masks=tuple(mask.mask() for mask in change.masks))
+    if change.onvif is not None:
+        changed = replace(changed, onvif=_onvif(change.onvif))
     if change.name is not None:
         changed = replace(changed, name=change.name)
     if change.enabled is not None:
@@ -76,6 +79,12 @@ def changed_camera(camera: Camera, change: CameraChange, settings: ApiSettings) 
     if change.password is not None:
         changed = replace(changed, password=Secret(change.password))
     return changed
+
+
+def _onvif(address: str) -> str:
+    if address:
+        check_onvif_address(address, "body.onvif")
+    return address
 
 
 def _streams(

@@ -122,6 +122,9 @@ class CameraModel(BaseModel):
     has_password: bool
     streams: list[StreamModel]
     masks: list[MaskModel] = Field(description="What nobody sees without a special right.")
+    onvif: str = Field(
+        description="Where its own events are read; empty for those who may not manage it."
+    )
     state: dict[str, StateModel]
 
     @classmethod
@@ -135,6 +138,7 @@ class CameraModel(BaseModel):
             has_password=bool(camera.password),
             streams=[StreamModel.of(stream, manages) for stream in camera.streams],
             masks=[MaskModel.of(mask) for mask in camera.masks],
+            onvif=camera.onvif if manages else "",
             state=state,
         )
 
@@ -173,6 +177,16 @@ class StreamInput(Taken):
 Streams = Annotated[list[StreamInput], Field(min_length=1, max_length=_MAX_STREAMS)]
 
 
+OnvifAddress = Annotated[
+    str,
+    Field(
+        max_length=300,
+        description="Host, host:port or address of the camera's ONVIF device service, whose "
+        "events (motion, lines, inputs) are then read; empty: none are.",
+    ),
+]
+
+
 class NewCamera(Taken):
     """An empty `id` is made from the name."""
 
@@ -183,6 +197,7 @@ class NewCamera(Taken):
     password: Password = ""
     streams: Streams
     masks: Masks = []
+    onvif: OnvifAddress = ""
 
 
 class CameraChange(Taken):
@@ -194,6 +209,7 @@ class CameraChange(Taken):
     password: Password | None = None
     streams: Streams | None = None
     masks: Masks | None = None
+    onvif: OnvifAddress | None = None
 
 
 class ProbeRequest(Taken):

@@ -76,13 +76,19 @@ def add(
     password: _PasswordOption = None,
     transport: _TransportOption = Transport.TCP,
     record: Annotated[bool, typer.Option(help="Record the main stream.")] = True,
+    events: Annotated[
+        str, typer.Option("--onvif", help="Where its own events are read: host or host:port.")
+    ] = "",
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Add a camera."""
     from vms.ingest.address import parse_address
+    from vms.ingest.onvif_soap import DeviceAddress
 
     settings = common_settings(config, data_dir)
+    if events:
+        DeviceAddress.parse(events)
     for given in filter(None, (url, sub)):
         parse_address(given, settings.ingest)
     address, user, secret = _credentials(url, username, password)
@@ -91,7 +97,7 @@ def add(
     if sub:
         streams.append(StreamConfig("sub", split_credentials(sub)[0], transport))
     camera = Camera(
-        check_id(camera_id or slug(name)), name, tuple(streams), user, secret, enabled=True
+        check_id(camera_id or slug(name)), name, tuple(streams), user, secret, onvif=events
     )
 
     async def work(settings: Settings) -> None:

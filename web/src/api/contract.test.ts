@@ -55,6 +55,7 @@ const schemas: Record<string, string[]> = {
     has_password: true,
     streams: true,
     masks: true,
+    onvif: true,
     state: true,
   }),
   NewCamera: keysOf<NewCamera>({
@@ -64,6 +65,7 @@ const schemas: Record<string, string[]> = {
     username: true,
     password: true,
     streams: true,
+    onvif: true,
   }),
   CameraChange: keysOf<CameraChange>({
     name: true,
@@ -72,6 +74,7 @@ const schemas: Record<string, string[]> = {
     password: true,
     streams: true,
     masks: true,
+    onvif: true,
   }),
   StreamModel: keysOf<StreamConfig>({
     name: true,

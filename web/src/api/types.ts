@@ -98,6 +98,8 @@ export interface Camera {
   has_password: boolean;
   streams: StreamConfig[];
   masks: Mask[];
+  /** Where its own events are read; empty: they are not, or that is not for this user. */
+  onvif: string;
   state: Record<string, StreamState>;
 }
 
@@ -109,6 +111,7 @@ export interface NewCamera {
   username: string;
   password: string;
   streams: StreamInput[];
+  onvif?: string;
 }
 
 /** Only what is given changes; the password is never read back. */
@@ -119,6 +122,7 @@ export interface CameraChange {
   password?: string;
   streams?: StreamInput[];
   masks?: Mask[];
+  onvif?: string;
 }
 
 export interface ProbeRequest {

@@ -166,6 +166,9 @@ export const en = {
   'form.subUrl': 'Sub stream address',
   'form.subUrl.hint': 'Smaller pictures for the grid, best in H.264. May be empty.',
   'form.url.bad': 'Must begin with rtsp://, rtsps://, http:// or https://.',
+  'form.onvif': 'ONVIF address for its events',
+  'form.onvif.hint':
+    'Motion, lines and inputs that the camera itself reports. A host or host:port; may be empty.',
   'form.transport': 'Transport',
   'form.transport.tcp': 'TCP (reliable)',
   'form.transport.udp': 'UDP (least delay)',

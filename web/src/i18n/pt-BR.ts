@@ -167,6 +167,9 @@ export const ptBR: Catalogue = {
   'form.subUrl': 'Endereço do sub stream',
   'form.subUrl.hint': 'Imagens menores para o mosaico, de preferência H.264. Pode ficar vazio.',
   'form.url.bad': 'Deve começar com rtsp://, rtsps://, http:// ou https://.',
+  'form.onvif': 'Endereço ONVIF para os eventos',
+  'form.onvif.hint':
+    'Movimento, linhas e entradas que a própria câmera informa. Host ou host:porta; pode ficar vazio.',
   'form.transport': 'Transporte',
   'form.transport.tcp': 'TCP (confiável)',
   'form.transport.udp': 'UDP (menor atraso)',

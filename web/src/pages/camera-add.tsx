@@ -48,6 +48,7 @@ export function AddCameraPage() {
       mainUrl: main?.stream_uri ?? '',
       subUrl: sub?.stream_uri ?? '',
       name: name || draft.name,
+      onvif: target(),
     });
     setStep('test');
   };

@@ -24,6 +24,7 @@ export function EditCameraDialog(props: { camera: Camera; onClose: () => void })
       name: draft.name.trim(),
       username: draft.username,
       streams: streamsOf(draft, props.camera.streams),
+      onvif: draft.onvif.trim(),
     };
     if (draft.password) change.password = draft.password;
     try {

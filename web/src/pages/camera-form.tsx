@@ -15,6 +15,8 @@ export interface CameraDraft {
   transport: TransportChoice;
   record: boolean;
   recordSub: boolean;
+  /** Host or address of the ONVIF device service, for the camera's own events. */
+  onvif: string;
 }
 
 export const emptyDraft: CameraDraft = {
@@ -26,6 +28,7 @@ export const emptyDraft: CameraDraft = {
   transport: 'tcp',
   record: true,
   recordSub: false,
+  onvif: '',
 };
 
 export function draftOf(camera: Camera): CameraDraft {
@@ -40,6 +43,7 @@ export function draftOf(camera: Camera): CameraDraft {
     transport: main?.transport ?? 'tcp',
     record: (main?.recording ?? 'off') !== 'off',
     recordSub: (sub?.recording ?? 'off') !== 'off',
+    onvif: camera.onvif ?? '',
   };
 }
 
@@ -151,6 +155,14 @@ export function CameraFields(props: {
           />
         </div>
       </div>
+      <Field
+        label={t('form.onvif')}
+        class="mono"
+        inputmode="url"
+        hint={t('form.onvif.hint')}
+        value={props.draft.onvif}
+        onInput={(event) => props.set('onvif', event.currentTarget.value)}
+      />
       <div class="row switches">
         <Switch
           label={t('form.record')}

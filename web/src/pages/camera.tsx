@@ -54,6 +54,7 @@ const gone = (id: string): Camera => ({
   has_password: false,
   streams: [],
   masks: [],
+  onvif: '',
   state: {},
 });
 

@@ -61,7 +61,7 @@ export function TestStep(props: {
     setSaving(true);
     setError('');
     try {
-      const { name, username, password } = props.draft;
+      const { name, username, password, onvif } = props.draft;
       const added = await addCamera({
         id: '',
         name: name.trim(),
@@ -69,6 +69,7 @@ export function TestStep(props: {
         username,
         password,
         streams: streamsOf(props.draft),
+        onvif: onvif.trim(),
       });
       await reloadCameras();
       toast(t('add.added', { name: added.name }), 'ok');
