@@ -32,8 +32,18 @@ import structlog
 from vms.common.errors import StorageError
 from vms.common.model.camera import check_id
 from vms.storage.volume_state import (
-    DISK_FAILS, MARKER, NO_SPACE, Busy, Look, Tier, VolumeState, advice, full, gone, other,
-)  # fmt: skip
+    DISK_FAILS,
+    MARKER,
+    NO_SPACE,
+    Busy,
+    Look,
+    Tier,
+    VolumeState,
+    advice,
+    full,
+    gone,
+    other,
+)
 
 __all__ = ["INDEX_SUFFIX", "MARKER", "Volume", "fsync_folder", "index_path"]
 
@@ -174,12 +184,9 @@ class Volume:
         """
         if self._watcher is None or self._ending.is_set():
             self._ending = threading.Event()
-            self._watcher = threading.Thread(
-                target=self._watch,
-                args=(prepared, self._ending),
-                name=f"volume-{self.name}",
-                daemon=True,
-            )
+            args = (prepared, self._ending)
+            name = f"volume-{self.name}"
+            self._watcher = threading.Thread(target=self._watch, args=args, name=name, daemon=True)
             self._watcher.start()
 
     def unwatch(self) -> None:
