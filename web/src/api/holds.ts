@@ -32,10 +32,9 @@ export const addHolds = (hold: NewHold): Promise<Hold[]> =>
     body: { ...hold, start: Math.floor(hold.start), end: Math.ceil(hold.end) },
   });
 
-export const listHolds = async (): Promise<Hold[]> => {
-  const answer = await api.get<Hold[] | { holds: Hold[] }>('/holds');
-  return Array.isArray(answer) ? answer : answer.holds;
-};
+/** `all`: also those that are released or past. */
+export const listHolds = (all = false): Promise<Hold[]> =>
+  api.get('/holds', { query: { all: all ? 'true' : undefined } });
 
 export const releaseHold = (id: string, reason: string): Promise<unknown> =>
   api.request('DELETE', `/holds/${encodeURIComponent(id)}`, { query: { reason } });

@@ -90,11 +90,10 @@ export const listGaps = async (
   end: number,
   stream?: string,
 ): Promise<GapMark[]> => {
-  const answer = await api.get<GapMark[] | { gaps: GapMark[] }>(
-    `/cameras/${encodeURIComponent(camera)}/gaps`,
-    { query: { start: Math.floor(start), end: Math.ceil(end), stream } },
-  );
-  return Array.isArray(answer) ? answer : answer.gaps;
+  const answer = await api.get<{ gaps: GapMark[] }>(`/cameras/${encodeURIComponent(camera)}/gaps`, {
+    query: { start: Math.floor(start), end: Math.ceil(end), stream },
+  });
+  return answer.gaps;
 };
 
 export interface AuditEntry {
@@ -118,10 +117,8 @@ export interface AuditFilter {
 }
 
 export const listAudit = async (filter: AuditFilter): Promise<AuditEntry[]> => {
-  const answer = await api.get<AuditEntry[] | { entries: AuditEntry[] }>('/audit', {
-    query: { ...filter },
-  });
-  return Array.isArray(answer) ? answer : answer.entries;
+  const answer = await api.get<{ entries: AuditEntry[] }>('/audit', { query: { ...filter } });
+  return answer.entries;
 };
 
 export interface AuditCheck {

@@ -13,8 +13,11 @@ export const inForce = (hold: Hold, now: number): boolean =>
   hold.released === null && (hold.until === null || hold.until > now);
 
 export function Holds() {
-  const [list, { refetch }] = createResource(listHolds);
   const [all, setAll] = createSignal(false);
+  const [list, { refetch }] = createResource(
+    () => ({ all: all() }),
+    (wanted) => listHolds(wanted.all),
+  );
   const [releasing, setReleasing] = createSignal<Hold>();
   const shown = () =>
     (list.latest ?? [])

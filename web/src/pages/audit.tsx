@@ -2,7 +2,8 @@
 
 import { createResource, createSignal, For, Show } from 'solid-js';
 import { type AuditEntry, type AuditFilter, checkAudit, listAudit } from '../api/storage';
-import { clock, dateTime, number, t } from '../i18n';
+import { clock, dateTime, type MessageKey, number, t } from '../i18n';
+import { en } from '../i18n/en';
 import { cameraById, cameraList } from '../state/cameras';
 import { isAdministrator } from '../state/session';
 import { Busy, Empty, Loading } from '../ui/controls';
@@ -142,11 +143,15 @@ function Filters(props: { filter: AuditFilter; onChange: (part: AuditFilter) => 
         <input
           class="input"
           name="action"
-          placeholder="export.created"
+          placeholder="export"
+          list="audit-actions"
           value={props.filter.action ?? ''}
           onChange={(event) => props.onChange({ action: event.currentTarget.value.trim() })}
         />
       </label>
+      <datalist id="audit-actions">
+        <For each={ACTIONS}>{(one) => <option value={one}>{actionWord(one)}</option>}</For>
+      </datalist>
     </div>
   );
 }
@@ -185,7 +190,10 @@ function Entries(props: { entries: AuditEntry[] }) {
                   {one.user || '–'}
                   <div class="faint mono">{one.address}</div>
                 </td>
-                <td class="mono">{one.action}</td>
+                <td>
+                  {actionWord(one.action)}
+                  <div class="faint mono">{one.action}</div>
+                </td>
                 <td>{one.camera ? (cameraById(one.camera)?.name ?? one.camera) : ''}</td>
                 <td class="num nowrap">{spanWords(one)}</td>
                 <td class="soft roomy">{detailWords(one.detail)}</td>
@@ -197,6 +205,15 @@ function Entries(props: { entries: AuditEntry[] }) {
     </section>
   );
 }
+
+const PREFIX = 'audit.action.';
+const ACTIONS = Object.keys(en)
+  .filter((key) => key.startsWith(PREFIX))
+  .map((key) => key.slice(PREFIX.length));
+
+/** What was done in the reader's words; an action that is not known speaks for itself. */
+const actionWord = (action: string): string =>
+  ACTIONS.includes(action) ? t(`${PREFIX}${action}` as MessageKey) : action;
 
 const spanWords = (one: AuditEntry): string => {
   if (one.start === null) return '';

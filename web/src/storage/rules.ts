@@ -27,6 +27,10 @@ export function draftOfRule(rule: RetentionRule): RuleDraft {
     gigabytes: rule.max_bytes === null ? '' : plain(rule.max_bytes / 1e9),
     share: rule.share === null ? '' : plain(rule.share * 100),
     events: Object.entries(rule.event_days)
+      // Any kind comes last, as what holds for the rest.
+      .sort(
+        ([one], [other]) => Number(one === '*') - Number(other === '*') || (one < other ? -1 : 1),
+      )
       .map(([kind, days]) => `${kind} ${plain(days)}`)
       .join(', '),
   };
