@@ -20,15 +20,15 @@ class OtherRoles:
     def routers(self) -> list[APIRouter]:
         return list(routers(MemoryBus(), self))  # type: ignore[arg-type]
 
-    @property
-    def segments(self) -> Any:
-        return _Forward(self)
+    def __getattr__(self, repository: str) -> Any:
+        return _Forward(self, repository)
 
 
 class _Forward:
-    def __init__(self, late: OtherRoles) -> None:
+    def __init__(self, late: OtherRoles, repository: str) -> None:
         self._late = late
+        self._repository = repository
 
     def __getattr__(self, name: str) -> Any:
         assert self._late.catalog is not None
-        return getattr(self._late.catalog.segments, name)
+        return getattr(getattr(self._late.catalog, self._repository), name)

@@ -65,7 +65,7 @@ def router(services: ApiServices) -> APIRouter:
         listed.sort(key=lambda hold: hold.created_ns, reverse=True)
         return [HoldModel.of(hold) for hold in listed[:limit]]
 
-    @routes.post("/holds", status_code=201)
+    @routes.post("/holds", status_code=201, responses=documented(404))
     async def add_holds(body: NewHolds, who: Holder, request: Request) -> list[HoldModel]:
         """Hold footage of each camera; of all of them or, where one is refused, of none."""
         made = _made(body, who, services.clock.now_ns())
