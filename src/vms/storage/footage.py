@@ -64,7 +64,7 @@ class Piece:
 
     def groups(self) -> list[Group]:
         """The groups within, in order."""
-        return [g for g in self.recording.groups() if self.start <= g.offset < self.end]
+        return self.recording.between(self.start, self.end)
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class Footage:
     @property
     def rate(self) -> float:
         """Pictures a second, measured over the first file; 25 where there is too little."""
-        groups = self.pieces[0].recording.groups()[:60]
+        groups = self.pieces[0].recording.first(60)
         took_ms = groups[-1].media_ms - groups[0].media_ms
         pictures = sum(group.pictures for group in groups[:-1])
         return pictures * 1000 / took_ms if took_ms > 0 and pictures else 25.0
@@ -146,7 +146,7 @@ def _fill(
             began = group.wall_ns
             zero = group.media_ms * 1_000_000
         else:
-            group = recording.groups()[0]
+            group = recording.first(1)[0]
             if not -JOIN_NS <= row.start_ns - ended <= JOIN_NS or recording.tracks != (
                 pieces[0].recording.tracks
             ):
@@ -167,12 +167,12 @@ def _fill(
 def _cut(recording: Recording, first: bool, start_ns: int, end_ns: int) -> tuple[int, int]:
     """(UTC, offset) at which the part of this file ends: before a key picture, or its end."""
     groups = recording.index.groups
-    place = bisect_left(groups, end_ns, key=lambda group: group.wall_ns)
+    place = bisect_left(groups.walls, end_ns)
     # At least one group is given, however short the time that was asked for.
-    while place < len(groups) and first and groups[place].wall_ns <= start_ns:
+    while place < len(groups) and first and groups.walls[place] <= start_ns:
         place += 1
     if place < len(groups):
-        return groups[place].wall_ns, groups[place].offset
+        return groups.walls[place], groups.offsets[place]
     growing = recording.growing
     if growing is None:
         return recording.end_ns, recording.index.tail or 0
@@ -186,7 +186,7 @@ def _zero_of_next(first: Piece, recording: Recording, began_ns: int) -> int:
 
     Within a Run the camera's own ticks join the files exactly; else the wall time does.
     """
-    group = recording.groups()[0]
+    group = recording.first(1)[0]
     media_ns = group.media_ms * 1_000_000
     by_wall = group.wall_ns - began_ns
     before, header = first.recording.index.header, recording.index.header

@@ -270,9 +270,8 @@ def make_sheet(
 def _fill(
     sheet: Sheet, recording: Recording, start_ms: int, height: int, masks: Sequence[Outline]
 ) -> None:
-    groups = [group for group in recording.groups() if group.wall_ns < 1 << 62]
     taken: set[int] = set()
-    for group in groups:
+    for group in recording.groups():
         cell = (group.wall_ns // 1_000_000 - start_ms) // CELL_MS
         if cell in taken or not 0 <= cell < COLUMNS * ROWS:
             continue

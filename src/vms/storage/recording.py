@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from threading import Lock
@@ -11,7 +12,10 @@ from vms.common.errors import NotFound, ParseError, StorageError
 from vms.common.model.media import CodecParameters
 from vms.common.model.segment import SegmentRow
 from vms.format import index as indexes
-from vms.format.index import Group, Rebuilder, SegmentIndex
+from vms.format import index_quick
+from vms.format.index import Group, SegmentIndex
+from vms.format.index_quick import QuickIndex
+from vms.format.index_rebuild import Rebuilder
 from vms.format.mkv_reader import Block, MkvReader
 from vms.storage.mend import read_head, rebuild_index
 from vms.storage.trust import read_bounded
@@ -48,7 +52,7 @@ class Recording:
                 self.end_ns = self.index.end.end_ns
             else:
                 self._read_tail()
-            if not self.groups():
+            if not self.index.groups and self.growing is None:
                 raise ParseError("it holds no picture")
         except ParseError as error:
             self.close()
@@ -76,27 +80,29 @@ class Recording:
         """Parameters by the track's number in the file."""
         return self.header.tracks
 
-    def _read_index(self, volume: Volume) -> SegmentIndex:
+    def _read_index(self, volume: Volume) -> QuickIndex:
         path = index_path(volume.path(self.row.path))
         try:
             stat = os.stat(path)
             key = (str(path), stat.st_mtime_ns, stat.st_size)
             index = _CACHE.get(key)
             if index is None:
-                index = indexes.parse(read_bounded(path, indexes.MAX_BYTES))
+                index = index_quick.read(read_bounded(path, indexes.MAX_BYTES))
                 if index.end is not None:
                     _CACHE.put(key, index)
             if index.header.camera == self.row.camera and index.header.stream == self.row.stream:
                 return index
         except (OSError, ParseError):
             pass
-        return rebuild_index(self._descriptor)
+        return index_quick.of(rebuild_index(self._descriptor))
 
     def _read_tail(self) -> None:
         """Find what is in the file behind the index, and when its last picture was."""
-        groups = list(self.index.groups)
+        groups = self.index.groups
         start = groups[-1].offset if groups else self._first
-        known = SegmentIndex(self.index.header, groups[:-1])
+        # One group before those that are read: what can be is judged by it.
+        before = groups[-2:-1]
+        known = SegmentIndex(self.index.header, before)
         reader = MkvReader(start, self.header)
         rebuilder = Rebuilder(reader, known)
         for chunk in self._chunks(start, None):
@@ -109,7 +115,10 @@ class Recording:
         shown_ms = rebuilder.last_ms + rebuilder.interval_ms - last.media_ms
         self.end_ns = last.wall_ns + shown_ms * 1_000_000
         self.growing = last
-        self.index = SegmentIndex(self.index.header, read[:-1])
+        whole = max(0, len(groups) - 1)
+        self.index = QuickIndex(
+            self.index.header, groups.followed_by(whole, read[len(before) : -1])
+        )
 
     def _chunks(self, start: int, end: int | None) -> Iterator[bytes]:
         at, size = start, _FIRST_READ
@@ -123,16 +132,31 @@ class Recording:
             yield chunk
 
     def groups(self) -> list[Group]:
-        """All groups, the growing one last."""
-        whole = self.index.groups
-        return [*whole, self.growing] if self.growing is not None else whole
+        """All groups, the growing one last. `first` and `between` give some in less time."""
+        return self.between(0, 1 << 62)
+
+    def first(self, count: int) -> list[Group]:
+        """The first groups, `count` of them or as many as there are."""
+        found = self.index.groups[:count]
+        if self.growing is not None and len(found) < count:
+            found.append(self.growing)
+        return found
+
+    def between(self, start: int, end: int) -> list[Group]:
+        """The groups that begin at or behind offset `start` and before `end`."""
+        offsets = self.index.groups.offsets
+        found = self.index.groups[bisect_left(offsets, start) : bisect_left(offsets, end)]
+        growing = self.growing
+        if growing is not None and start <= growing.offset < end:
+            found.append(growing)
+        return found
 
     def at(self, wall_ns: int) -> Group:
         """The group that holds the instant; the first where all begin later."""
         if self.growing is not None and wall_ns >= self.growing.wall_ns:
             return self.growing
-        found = self.index.at(wall_ns)
-        return found or self.groups()[0]
+        place = bisect_right(self.index.groups.walls, wall_ns)
+        return self.index.groups[place - 1] if place else self.first(1)[0]
 
     def blocks(self, start: int, end: int) -> Iterator[list[Block]]:
         """The blocks of whole groups from offset `start` to `end`, a piece at a time.
@@ -161,16 +185,16 @@ class _Cache:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = Lock()
-        self._rows: OrderedDict[tuple[str, int, int], SegmentIndex] = OrderedDict()
+        self._rows: OrderedDict[tuple[str, int, int], QuickIndex] = OrderedDict()
 
-    def get(self, key: tuple[str, int, int]) -> SegmentIndex | None:
+    def get(self, key: tuple[str, int, int]) -> QuickIndex | None:
         with self._lock:
             found = self._rows.get(key)
             if found is not None:
                 self._rows.move_to_end(key)
             return found
 
-    def put(self, key: tuple[str, int, int], index: SegmentIndex) -> None:
+    def put(self, key: tuple[str, int, int], index: QuickIndex) -> None:
         with self._lock:
             self._rows[key] = index
             while len(self._rows) > self._limit:
