@@ -12,6 +12,11 @@ import numpy as np
 
 from vms.common.stamp import Stamp, read_stamp
 
+_GRAB_CANVAS = """selector => {
+  const canvas = document.querySelector(selector);
+  if (!canvas || canvas.hidden || !canvas.width) return null;
+  return canvas.toDataURL('image/png').split(',')[1];
+}"""
 _GRAB = """selector => {
   const video = document.querySelector(selector);
   if (!video || video.readyState < 2 || !video.videoWidth) return null;
@@ -34,13 +39,21 @@ async def sign_in(page: Any, url: str, password: str, name: str = "admin") -> No
 
 async def stamp_in(page: Any, selector: str) -> Stamp | None:
     """The stamp of the picture that the <video> at `selector` shows now."""
-    encoded = await page.evaluate(_GRAB, selector)
+    return _read(await page.evaluate(_GRAB, selector))
+
+
+async def stamp_on(page: Any, selector: str) -> Stamp | None:
+    """The stamp of the picture that is painted on the <canvas> at `selector`."""
+    return _read(await page.evaluate(_GRAB_CANVAS, selector))
+
+
+def _read(encoded: str | None) -> Stamp | None:
     if not encoded:
         return None
     decoder = av.CodecContext.create("png", "r")
     packet = av.Packet(base64.b64decode(encoded))
     frame = (decoder.decode(packet) + decoder.decode(None))[0]
-    luma = np.ascontiguousarray(frame.to_ndarray(format="gray"))
+    luma = np.ascontiguousarray(frame.to_ndarray(format="gray"), np.uint8)
     return read_stamp(luma)
 
 

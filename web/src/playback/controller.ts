@@ -63,7 +63,13 @@ export function createPlayback(wish: Wish) {
   let firstWish = wish.at;
 
   const streamsOf = (id: string) => recordedStreams(cameraById(id));
-  const footage = createFootage(cameras, streamsOf, view, () => arrive());
+  const footage = createFootage(
+    cameras,
+    streamsOf,
+    view,
+    () => arrive(),
+    () => arriveBlind(),
+  );
   const own = (): Span[] => footage.of(selected());
   const selection = createSelection(head, view, limits);
 
@@ -105,6 +111,16 @@ export function createPlayback(wish: Wish) {
       return;
     }
     setView(viewAround(to, own(), limits()));
+    seek(to);
+  };
+
+  /** The line of time did not come: what was asked for may be played nevertheless. */
+  const arriveBlind = () => {
+    const to = firstWish;
+    if (to === undefined) return;
+    firstWish = undefined;
+    arriving = undefined;
+    setView(viewAround(to, [], limits()));
     seek(to);
   };
 

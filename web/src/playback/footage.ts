@@ -59,6 +59,7 @@ export function createFootage(
   streamsOf: (camera: string) => string[],
   view: () => View,
   onLoaded: () => void,
+  onFailed: () => void,
 ) {
   const [loaded, setLoaded] = createSignal<Loaded>();
   const longest = MOST_DAYS * DAY;
@@ -81,7 +82,9 @@ export function createFootage(
       setLoaded({ range, step, lines: Object.fromEntries(lines) });
       onLoaded();
     } catch (error) {
-      if (!signal.aborted) toast(explain(error), 'bad');
+      if (signal.aborted) return;
+      toast(explain(error), 'bad');
+      onFailed();
     }
   };
   const soon = (ms: number) => {

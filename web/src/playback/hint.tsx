@@ -4,6 +4,7 @@ import { createEffect, createSignal, For, on, onCleanup, Show } from 'solid-js';
 import { clock, day as sayDay, span as saySpan, t } from '../i18n';
 import type { Line } from './footage';
 import { cellAt, type Sheet, strips } from './strips';
+import type { Span } from './timeline';
 import type { Pointed } from './timeline-view';
 import { causeWord, kindWord } from './words';
 
@@ -37,7 +38,7 @@ export function Hint(props: HintProps) {
         box = element;
       }}
     >
-      <SmallPicture camera={props.camera} ms={props.at.ms} />
+      <SmallPicture camera={props.camera} ms={props.at.ms} recorded={props.line?.spans ?? []} />
       <strong class="num">{clock(props.at.ms)}</strong>
       <span class="faint">{sayDay(props.at.ms, 'short')}</span>
       <For each={marksAt(props.line, props.at.ms, props.tolerance)}>
@@ -70,7 +71,7 @@ export function marksAt(line: Line | undefined, ms: number, tolerance: number): 
   return found.slice(0, 4);
 }
 
-function SmallPicture(props: { camera: string; ms: number }) {
+function SmallPicture(props: { camera: string; ms: number; recorded: readonly Span[] }) {
   const [shown, setShown] = createSignal(false);
   let canvas: HTMLCanvasElement | undefined;
   let latest = 0;
@@ -83,7 +84,7 @@ function SmallPicture(props: { camera: string; ms: number }) {
         const mine = latest;
         const show = async () => {
           const sheet = await strips.at(camera, ms);
-          if (mine === latest) setShown(paint(canvas, sheet, ms));
+          if (mine === latest) setShown(paint(canvas, sheet, ms, props.recorded));
         };
         const timer = setTimeout(() => void show(), strips.has(camera, ms) ? 0 : WAIT_MS);
         onCleanup(() => clearTimeout(timer));
@@ -112,8 +113,9 @@ function paint(
   canvas: HTMLCanvasElement | undefined,
   sheet: Sheet | undefined,
   ms: number,
+  recorded: readonly Span[],
 ): boolean {
-  const cell = sheet && cellAt(sheet.strip, ms);
+  const cell = sheet && cellAt(sheet.strip, ms, recorded);
   const pen = canvas?.getContext('2d');
   if (!cell || !canvas || !pen) return false;
   // The sheet itself says how large its parts are.

@@ -14,13 +14,27 @@ const strip = (times: (number | null)[]): Strip => ({
 });
 
 describe('cellAt', () => {
+  const all = [{ start: 0, end: STRIP_MS }];
+
   it('finds the picture at or before a moment', () => {
     const sheet = strip([1000, 11_000, 21_000, 31_000, null, 51_000]);
-    expect(cellAt(sheet, 11_500)).toEqual({ column: 1, row: 0, ms: 11_000 });
-    expect(cellAt(sheet, 45_000)).toEqual({ column: 0, row: 1, ms: 31_000 });
-    expect(cellAt(sheet, 200)).toEqual({ column: 0, row: 0, ms: 1000 });
-    expect(cellAt(sheet, 300_000)).toBeUndefined();
-    expect(cellAt(strip([]), 0)).toBeUndefined();
+    expect(cellAt(sheet, 11_500, all)).toEqual({ column: 1, row: 0, ms: 11_000 });
+    expect(cellAt(sheet, 45_000, all)).toEqual({ column: 0, row: 1, ms: 31_000 });
+    expect(cellAt(sheet, 200, all)).toEqual({ column: 0, row: 0, ms: 1000 });
+    expect(cellAt(sheet, 300_000, all)).toBeUndefined();
+    expect(cellAt(strip([]), 0, all)).toBeUndefined();
+  });
+
+  it('passes over parts of the sheet that hold nothing', () => {
+    const sheet = strip([0, 10_000, 20_000, 30_000, 40_000, 50_000]);
+    const recorded = [
+      { start: 12_000, end: 19_000 },
+      { start: 44_000, end: 60_000 },
+    ];
+    expect(cellAt(sheet, 5000, recorded)).toMatchObject({ ms: 10_000 });
+    expect(cellAt(sheet, 27_000, recorded)).toMatchObject({ ms: 10_000 });
+    expect(cellAt(sheet, 47_000, recorded)).toMatchObject({ ms: 40_000 });
+    expect(cellAt(sheet, 47_000, [])).toBeUndefined();
   });
 });
 

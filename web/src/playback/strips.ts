@@ -1,7 +1,7 @@
 /** Sheets of small pictures of the past: which to ask for, and which picture stands for a moment. */
 
 import { getSheet, listStrips, type Strip } from '../api/timeline';
-import { MINUTE } from './timeline';
+import { MINUTE, type Span } from './timeline';
 
 export const STRIP_MS = 10 * MINUTE;
 const MOST_SHEETS = 40;
@@ -15,18 +15,31 @@ export interface Cell {
   ms: number;
 }
 
-/** The small picture at or before `ms`, else the first one after it; undefined: none near. */
-export function cellAt(strip: Strip, ms: number, reach = 30_000): Cell | undefined {
-  let best = -1;
-  for (const [index, time] of strip.times.entries()) {
-    if (time === null || time <= 0) continue;
-    if (time <= ms || best < 0) best = index;
-    if (time > ms) break;
+/**
+ * The small picture that stands for `ms`, if one near it shows what is `recorded`: each stands
+ * for the time up to the next, and where that holds no footage it is empty.
+ */
+export function cellAt(
+  strip: Strip,
+  ms: number,
+  recorded: readonly Span[],
+  reach = 30_000,
+): Cell | undefined {
+  const { times, columns } = strip;
+  if (columns < 1) return undefined;
+  const filled = (at: number) => {
+    const start = times[at];
+    if (typeof start !== 'number') return false;
+    const end = times.slice(at + 1).find((time) => typeof time === 'number') ?? strip.end;
+    return recorded.some((span) => span.start < end && span.end > start);
+  };
+  let best: number | undefined;
+  for (const [index, time] of times.entries()) {
+    if (time === null || (best !== undefined && time > ms)) continue;
+    if (Math.abs(time - ms) <= reach && filled(index)) best = index;
   }
-  const time = strip.times[best];
-  if (typeof time !== 'number' || Math.abs(time - ms) > reach || strip.columns < 1)
-    return undefined;
-  return { column: best % strip.columns, row: Math.floor(best / strip.columns), ms: time };
+  if (best === undefined) return undefined;
+  return { column: best % columns, row: Math.floor(best / columns), ms: times[best] ?? 0 };
 }
 
 /** The start of the strip that holds `ms`. */
