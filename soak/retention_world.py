@@ -53,6 +53,9 @@ class PlayedDisk(Disk):
     def noted(self, volume: Volume) -> dict[str, str]:
         return dict(self.journal.get(volume.name, {}))
 
+    def is_of(self, volume: Volume, segment_id: str, path: str) -> bool:
+        return path in self.files[volume.name]
+
     def unlink(self, volume: Volume, paths: Iterable[str]) -> None:
         for path in paths:
             self._step()

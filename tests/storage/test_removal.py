@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +60,7 @@ class MortalDisk(Disk):
     def unlink(self, volume: Volume, paths: Iterable[str]) -> None:
         for path in paths:
             self._step()
-            index_path(volume.path(path)).unlink(missing_ok=True)
+            volume.path(path).unlink(missing_ok=True)
             self._step()
             super().unlink(volume, [path])
         self._step()
@@ -96,7 +97,7 @@ def make(root: Path, number: int, volume: str = "main", camera: str = "front") -
     recording = root / row.path
     recording.parent.mkdir(parents=True, exist_ok=True)
     recording.write_bytes(b"x" * 1000)
-    index_path(recording).write_bytes(b"{}")
+    index_path(recording).write_text(json.dumps({"segment": row.id}) + "\n")
     return replace(row, volume=volume)
 
 
@@ -323,3 +324,16 @@ async def test_two_who_delete_and_move_at_once_wait_for_each_other(
     )
     await agree(catalog, volumes)
     assert not await catalog.segments.known_paths("main")
+
+
+async def test_a_name_that_is_another_recordings_by_now_stays(
+    tmp_path: Path, catalog: SqlCatalog
+) -> None:
+    """Killed behind the last file and ahead of emptying the journal; the recorder, which begins
+    first, takes the free name at once."""
+    volumes = prepared(tmp_path, "main")
+    old = make(volumes.main.root, 0)
+    Disk().note(volumes.main, {"gone": old.path})
+    await Remover(volumes, catalog.segments, VirtualClock(NOW)).recover(volumes.main)
+    assert files(volumes.main) == {old.path}
+    assert Disk().noted(volumes.main) == {}

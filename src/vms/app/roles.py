@@ -29,6 +29,7 @@ from vms.storage.export import routes as export_routes
 from vms.storage.export.service import About, ExportService
 from vms.storage.playback import Playback
 from vms.storage.preview import Previews
+from vms.storage.removal import forget_previews
 from vms.storage.service import StorageService
 from vms.storage.settings import StorageSettings
 from vms.storage.volumes import Volumes
@@ -65,7 +66,10 @@ async def _storage(node: Node) -> list[Service]:
     previews = Previews(node.catalog, volumes.of, node.settings.data_dir, node.wall)
 
     async def run() -> None:
-        await StorageService(node.bus, node.catalog, settings, node.wall, volumes=volumes).run()
+        gone = forget_previews(node.settings.data_dir)
+        await StorageService(
+            node.bus, node.catalog, settings, node.wall, volumes=volumes, gone=gone
+        ).run()
 
     return [
         Service("storage", run, storage_routes.router(playback, previews), stops=MIDDLE),

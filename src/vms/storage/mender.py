@@ -9,7 +9,7 @@ away or does not answer is left alone until it is back; the others do not wait f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -88,14 +88,21 @@ class Mender:
         rows: Rows,
         clock: Clock,
         mended: Callable[[SegmentRow], None] = lambda _row: None,
+        settle: Callable[[Volume], Awaitable[None]] | None = None,
+        is_going: Callable[[str, str], bool] = lambda _volume, _path: False,
     ) -> None:
-        """`mended` hears of each row whose file was made whole."""
+        """`mended` hears of each row whose file was made whole. `settle` finishes what was
+        being deleted on a volume, and `is_going` says (volume, path) of what is being deleted
+        or moved just now: such files have no row, and are to get none.
+        """
         self._volumes = volumes
         self._segments = catalog.segments
         self._gaps = catalog.gaps
         self._rows = rows
         self._clock = clock
         self._mended = mended
+        self._settle = settle
+        self._is_going = is_going
         self.busy = True
         """Whether what the start found is still being worked on."""
 
@@ -168,6 +175,8 @@ class Mender:
                 return
             await self._clock.sleep(_EVERY_S)
         try:
+            if self._settle is not None:
+                await self._settle(volume)
             cameras = set(await asyncio.to_thread(cameras_of, volume.root))
             if newest is None:
                 cameras |= set(map(camera_in, await self._segments.known_paths(name))) - {""}
@@ -175,6 +184,8 @@ class Mender:
                 await self._survey_camera(volume, camera, newest)
         except OSError as error:
             log.error("volume not looked through", error=str(volume.error("fails", error)))
+        except StorageError as error:
+            log.error("volume not looked through", error=str(error))
 
     async def _survey_camera(self, volume: Volume, camera: str, newest: int | None) -> None:
         days = await asyncio.to_thread(days_of, volume.root, camera)
@@ -203,7 +214,7 @@ class Mender:
         except StorageError as error:
             log.warning("file is left alone", path=path, reason=str(error))
             return
-        if row is None:
+        if row is None or self._is_going(volume.name, path):
             return
         if row.camera != camera_in(path):
             log.warning("file is left alone", path=path, reason=f"it is of camera {row.camera!r}")

@@ -9,8 +9,9 @@ A volume has a journal, written in place so that it needs no space on a full dis
     4. the journal is emptied.
 
 After a kill the journal is read again: a file that its row still names stays; one whose row
-is gone, or names another place, goes. Moving a file to another volume is kept safe by the same
-journals: both name the file before its row moves, and only where the row says it is, it stays.
+is gone, or names another place, goes, if it is that recording still by its index. Moving a
+file to another volume is kept safe by the same journals: both name the file before its row
+moves, and it stays only where the row says that it is.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import os
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -43,6 +45,7 @@ JOURNAL = ".vms-deleting"
 _JOURNAL_BYTES = 64 * 1024
 _BATCH = 100
 _LONGEST_PATH = 400
+_LONGEST_LINE = 64 * 1024
 _REMEMBERED = 2000
 
 Key = TypeVar("Key")
@@ -62,7 +65,7 @@ Gone = Callable[[Sequence[SegmentRow]], None]
 """Hears, in a thread, of recordings that were deleted: what was made of them goes too."""
 
 
-def _nothing(_rows: Sequence[SegmentRow]) -> None:
+def nothing(_rows: Sequence[SegmentRow]) -> None:
     return
 
 
@@ -112,6 +115,16 @@ class Disk:
             return {}
         return {str(key): str(value) for key, value in found.items()}
 
+    def is_of(self, volume: Volume, segment_id: str, path: str) -> bool:
+        """Whether what lies at `path` is that recording, by its index, which goes last: a
+        name that became free may be another's by now."""
+        try:
+            with open(index_path(volume.path(path)), "rb") as file:
+                header = json.loads(file.readline(_LONGEST_LINE))
+        except (FileNotFoundError, ValueError, RecursionError):
+            return False
+        return isinstance(header, dict) and header.get("segment") == segment_id
+
     def unlink(self, volume: Volume, paths: Iterable[str]) -> None:
         """Remove recordings with their indexes, and make that durable."""
         folders = set()
@@ -151,7 +164,7 @@ class Remover:
         volumes: Volumes,
         segments: RemovalSegments,
         clock: Clock,
-        gone: Gone = _nothing,
+        gone: Gone = nothing,
         disk: Disk | None = None,
     ) -> None:
         self._volumes = volumes
@@ -226,7 +239,12 @@ class Remover:
             return
         hand, disk = self._hands[volume.name], self._disk
         noted = await hand.do(lambda: disk.noted(volume))
-        left = [path for key, path in noted.items() if not await self._is_at(volume, key, path)]
+        left = []
+        for key, path in noted.items():
+            if not await self._is_at(volume, key, path) and await hand.do(
+                partial(disk.is_of, volume, key, path)
+            ):
+                left.append(path)
         if left:
             log.info(
                 "deleting goes on where it was interrupted", volume=volume.name, left=len(left)

@@ -44,6 +44,7 @@ _USAGE_NS = 60_000_000_000
 _ALL_AGAIN_NS = 6 * 3_600_000_000_000
 _SORRY_NS = DAY_NS
 _TIDY_NS = 3_600_000_000_000
+_LOW_TIMES = 3
 _TIDY_ROWS = 1000
 _TIDY_BATCHES = 1000
 _REFUSED_NS = 60_000_000_000
@@ -124,8 +125,7 @@ class Retention:
         self._today = Today(clock)
         self.rates = {volume.name: Rate() for volume in volumes}
         """How fast each volume is written to, by its name."""
-        self.asked: dict[str, int] = {}
-        """Bytes that somebody waits to write to a volume, beside the recorder."""
+        self._asked: dict[str, int] = {}
         self._holds: dict[str, Hold] = {}
         self._held = Held()
         self._again: list[tuple[str, int, int]] = []
@@ -151,9 +151,27 @@ class Retention:
             await self._clock.sleep(_EVERY_S)
             waited += _EVERY_S
 
+    def ask(self, name: str, size: int) -> None:
+        """Somebody waits to write so many bytes to a volume, beside the recorder; 0: no more."""
+        self._asked[name] = size
+
+    def headroom(self, volume: Volume) -> int:
+        """Bytes above the floor at which deleting begins."""
+        return self.rates[volume.name].headroom(volume.seen.total)
+
+    def runs_low(self, volume: Volume) -> bool:
+        """Whether deleting for room will soon begin: what can be moved away should be."""
+        used, rate = self._used(volume.name), self.rates[volume.name]
+        more, free = _LOW_TIMES * self.headroom(volume), volume.seen.free
+        return volume.seen.total > 0 and wanted_bytes(volume, free, used, rate, more) > 0
+
+    def _used(self, name: str) -> int:
+        """Bytes of recordings on a volume, by the last count and what was deleted since."""
+        return sum(size for (_, volume), size in self._sizes.items() if volume == name)
+
     def _is_low(self, volume: Volume) -> bool:
         seen = volume.seen
-        room = self.rates[volume.name].headroom(seen.total) + self.asked.get(volume.name, 0)
+        room = self.headroom(volume) + self._asked.get(volume.name, 0)
         low = seen.total > 0 and seen.free < volume.floor + room
         return low or volume.pressed.is_set()
 
@@ -268,8 +286,7 @@ class Retention:
     async def _make_room(self, view: View, volume: Volume, free: int) -> None:
         rate, at = self.rates[volume.name], self._clock.monotonic_ns()
         rate.look(free, at)
-        used = sum(size for (_, name), size in self._sizes.items() if name == volume.name)
-        asked = self.asked.get(volume.name, 0)
+        used, asked = self._used(volume.name), self._asked.get(volume.name, 0)
         wanted = wanted_bytes(volume, free, used, rate, asked) - rate.unseen()
         if self._is_refused(volume):
             wanted = max(wanted, 1)

@@ -26,9 +26,11 @@ from vms.common.model.segment import SegmentRow
 from vms.storage.alarms import Alarms
 from vms.storage.health import VolumeAlarms
 from vms.storage.identities import Identities
+from vms.storage.keeping import Keeping
 from vms.storage.mender import Mender
 from vms.storage.overview import Overview
 from vms.storage.recorder import Recorder, RecordingState
+from vms.storage.removal import Gone, nothing
 from vms.storage.settings import StorageSettings
 from vms.storage.volumes import Volumes
 
@@ -59,8 +61,10 @@ class StorageService:
         clock: Clock,
         root: Path | None = None,
         volumes: Volumes | None = None,
+        gone: Gone = nothing,
     ) -> None:
-        """`volumes`: those of the settings, where somebody else reads from them too.
+        """`volumes`: those of the settings, where somebody else reads from them too. `gone`
+        hears, in a thread, of recordings that were deleted.
 
         Raises StorageError where neither `root` nor `settings.root` is given.
         """
@@ -75,10 +79,15 @@ class StorageService:
         self.alarms = Alarms(bus, clock)
         self.recorder = Recorder(bus, catalog, self.volumes, settings, clock, self.alarms)
         self.identities = Identities(catalog.settings, self.volumes, clock)
-        self.mender = Mender(self.volumes, catalog, self.recorder.rows, clock)
+        self.keeping = Keeping(self.volumes, catalog, self.alarms, clock, settings, gone)
+        self.mender = Mender(
+            self.volumes, catalog, self.recorder.rows, clock,
+            settle=self.keeping.settle, is_going=self.keeping.remover.has_touched,
+        )  # fmt: skip
         self.overview = Overview(
             self.volumes, catalog, self.alarms, self.states, clock, settings.retention_days
         )
+        self.overview.outlook = self.keeping.forecaster.outlook
         self.recorder.on_trouble = VolumeAlarms(self.volumes, self.alarms, clock).trouble
         self.commands: dict[str, Asked] = {
             "status": self._status,
@@ -92,6 +101,7 @@ class StorageService:
             ("storage-mender", lambda: self.mender.run(self._left, self.recorder.broken)),
             ("storage-volumes", self.identities.run),
             ("storage-alarms", self.alarms.run),
+            *self.keeping.parts(),
         ]
 
     def states(self) -> list[RecordingState]:
