@@ -13,7 +13,8 @@ from tests.support.storage_media import START_NS, encode_video
 from vms.common.errors import ParseError
 from vms.common.model.media import Codec
 from vms.format import index as indexes
-from vms.format.index import Chain, Group, IndexEnd, IndexHeader, Rebuilder, SegmentIndex
+from vms.format.index import Chain, Group, IndexEnd, IndexHeader, SegmentIndex
+from vms.format.index_rebuild import Rebuilder
 from vms.format.mkv import MkvWriter, encode_note
 from vms.format.mkv_digest import group_digest
 from vms.format.mkv_reader import MkvReader

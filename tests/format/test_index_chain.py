@@ -14,7 +14,8 @@ from tests.support.storage_media import START_NS
 
 from vms.common.errors import ParseError
 from vms.format import index as indexes
-from vms.format.index import Chain, Group, IndexEnd, Rebuilder, SegmentIndex
+from vms.format.index import Chain, Group, IndexEnd, SegmentIndex
+from vms.format.index_rebuild import Rebuilder
 from vms.format.mkv_digest import GroupHasher, group_digest
 from vms.format.mkv_ebml import UNKNOWN_SIZE
 from vms.format.mkv_reader import MkvReader

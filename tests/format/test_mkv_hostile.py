@@ -12,8 +12,10 @@ from tests.format.test_index import HEADER, recording
 
 from vms.common.errors import ParseError
 from vms.format import index as indexes
+from vms.format import index_rebuild
 from vms.format import mkv_ebml as ebml
-from vms.format.index import Chain, Rebuilder
+from vms.format.index import Chain
+from vms.format.index_rebuild import Rebuilder
 from vms.format.mkv_reader import MAX_BLOCK, MkvReader
 
 DATA, INDEX = recording()
@@ -128,12 +130,12 @@ def test_nesting_without_end_is_refused() -> None:
 
 
 def test_key_pictures_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexes, "MAX_LINES", 4)
+    monkeypatch.setattr(index_rebuild, "MAX_LINES", 4)
     rebuilder = Rebuilder(MkvReader())
     with pytest.raises(ParseError, match="key pictures"):
         rebuilder.feed(DATA)
-    monkeypatch.setattr(indexes, "MAX_LINES", 500)
-    monkeypatch.setattr(indexes, "MAX_PICTURES", 20)
+    monkeypatch.setattr(index_rebuild, "MAX_LINES", 500)
+    monkeypatch.setattr(index_rebuild, "MAX_PICTURES", 20)
     rebuilder = Rebuilder(MkvReader())
     with pytest.raises(ParseError, match="pictures"):
         rebuilder.feed(DATA)

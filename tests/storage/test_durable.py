@@ -18,6 +18,7 @@ from vms.bus.port import Delivery
 from vms.common.model.media import AccessUnit
 from vms.common.model.segment import SegmentRow
 from vms.format import index as indexes
+from vms.format.index_rebuild import Rebuilder
 from vms.format.mkv_digest import group_digest
 from vms.format.mkv_reader import MkvReader
 from vms.storage.inbox import Lane
@@ -173,7 +174,7 @@ def test_the_index_holds_the_hashes_of_what_is_in_the_file(tmp_path: Path) -> No
     assert (row.clock_offset_ns, row.clock_drift_ppb) == (-2_000_000_000, None)
     assert (row.volume, row.mode) == ("main", "continuous")
     # Made again from the file alone it is the same, line by line.
-    rebuilder = indexes.Rebuilder(MkvReader())
+    rebuilder = Rebuilder(MkvReader())
     rebuilder.feed(data)
     again = rebuilder.finish()
     again.end = index.end

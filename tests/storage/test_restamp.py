@@ -26,6 +26,7 @@ from vms.common.model.messages import Alarm
 from vms.common.model.segment import SegmentRow
 from vms.common.wallclock import BUILT_NS, WallClock
 from vms.format import index as indexes
+from vms.format.index_rebuild import Rebuilder
 from vms.format.mkv_reader import MkvReader
 from vms.ingest.feed import Feed
 from vms.storage.service import StorageService
@@ -72,7 +73,7 @@ async def test_rows_and_index_are_moved_and_the_pictures_are_not(tmp_path: Path)
             assert index.end is not None
             assert index.end.end_ns == row.end_ns
             # What the recording itself notes, moved by what the index says, is the index.
-            reader = indexes.Rebuilder(MkvReader())
+            reader = Rebuilder(MkvReader())
             reader.feed(data)
             notes = reader.finish()
             assert [g.wall_ns + index.shifted_ns for g in notes.groups] == [

@@ -22,7 +22,8 @@ import structlog
 from vms.common.errors import ParseError, StorageError
 from vms.common.model.segment import SegmentRow
 from vms.format import index as indexes
-from vms.format.index import IndexEnd, Rebuilder, SegmentIndex
+from vms.format.index import IndexEnd, SegmentIndex
+from vms.format.index_rebuild import Rebuilder
 from vms.format.mkv import Layout, cluster_size_patch
 from vms.format.mkv_reader import Header, MkvReader
 from vms.storage.clock_fit import ClockFit
@@ -131,7 +132,9 @@ def row_of(index: SegmentIndex, relative: str, volume: str) -> SegmentRow:
 
 @contextlib.contextmanager
 def _locked(path: Path, access: int = os.O_RDWR) -> Iterator[int]:
-    descriptor = os.open(path, access | os.O_CLOEXEC | os.O_NOFOLLOW)
+    # What is no file, such as a pipe, must not hold whoever opens it.
+    flags = access | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -34,8 +34,7 @@ def read_index(path: Path, header: Header) -> SegmentIndex | None:
     except ParseError as error:
         log.warning("index is not believed, it is made anew", path=str(path), reason=str(error))
         return None
-    wanted = {name: value for name, value in header.tags.items() if name.startswith("VMS_")}
-    return index if indexes.tags(index.header) == wanted else None
+    return index if indexes.tags(index.header) == indexes.known_tags(header.tags) else None
 
 
 def good_groups(descriptor: int, index: SegmentIndex, doubted: int = DOUBTED) -> int:
