@@ -77,11 +77,12 @@ class Anchor:
 @dataclass(frozen=True, slots=True)
 class Step:
     """The line of time went on from `old_ns` at `new_ns`. `shifted`: what was stamped by the
-    old anchor is to be shifted by the difference."""
+    old anchor, which began at `began_ns`, is to be shifted by the difference."""
 
     old_ns: int
     new_ns: int
     shifted: bool
+    began_ns: int
 
 
 class WallClock:
@@ -155,13 +156,17 @@ class WallClock:
         far = label - real > SLIDE_MOST_NS and real < self._began_label
         return far or not self._is_proven()
 
+    @property
+    def proven(self) -> bool:
+        """Whether what was stamped by the present anchor will not be shifted, but for a step
+        that is out of all proportion."""
+        return self._is_proven()
+
     def _is_proven(self) -> bool:
         return not self._behind and self.monotonic_ns() - self._began >= PROVEN_NS
 
     def _step(self, label: int, real: int) -> Step:
-        step = Step(label, real, not self._is_proven())
-        if real < label:
-            step = Step(label, real, True)
+        step = Step(label, real, real < label or not self._is_proven(), self._began_label)
         if step.shifted:
             by = real - label
             for key, runs in self._runs.items():

@@ -9,6 +9,7 @@ nothing ran. Killed between the two writes of a minute, that minute counts twice
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
@@ -21,9 +22,12 @@ from vms.common.model.camera import Camera, StreamConfig
 from vms.common.model.evidence import Gap, GapCause, LedgerDay
 from vms.common.model.segment import SegmentRow
 from vms.common.secret import Secret
+from vms.common.wallclock import Step, WallClock
 from vms.storage import metrics
+from vms.storage.clock_shift import CountLog, put_right
 from vms.storage.gaps import NOT_RUNNING, StreamGaps, by_day
 from vms.storage.modes import expected_spans
+from vms.storage.notes_shift import GapRows as Movable
 
 log = structlog.get_logger(__name__)
 
@@ -36,10 +40,8 @@ _MOST_GAPS = 20_000
 Key = tuple[str, str]
 
 
-class GapRows(Protocol):
+class GapRows(Movable, Protocol):
     """What is needed of the catalog's gaps."""
-
-    async def put_many(self, gaps: Iterable[Gap]) -> None: ...
 
     async def open(self) -> list[Gap]: ...
 
@@ -103,6 +105,10 @@ class Ledger:
         self._written_ns = 0
         self._down: dict[Key, Gap] = {}
         self._problem = ""
+        self._wall = clock if isinstance(clock, WallClock) else None
+        self._log = CountLog()
+        self._resumed: dict[Key, tuple[StreamConfig, int]] = {}
+        self._first = True
         self.died_ns = 0
         """When the process before this one counted last; 0: there was none."""
 
@@ -130,6 +136,7 @@ class Ledger:
     async def _resume_one(
         self, key: Key, stream: StreamConfig, mark: int, gap: Gap | None, now: int
     ) -> None:
+        self._resumed[key] = (stream, mark)
         rows = await self._catalog.segments.spans(*key, mark, now)
         covers = [(row.start_ns, row.end_ns) for row in rows]
         self.of(key).resume(mark, gap, expected_spans(stream, mark, now), covers, now)
@@ -149,10 +156,41 @@ class Ledger:
             account.advance(now_ns)
         self._marks.pop("/".join(key), None)
 
-    def shift(self, old_ns: int, new_ns: int) -> None:
-        """The wall clock stepped: no time passed between the two."""
+    def shift(self, step: Step) -> set[str]:
+        """The wall clock stepped: no time passed between the two ends of it, and where the old
+        one was wrong all that was noted by it moves. The ids of the gaps in memory."""
         for account in self._streams.values():
-            account.shift(old_ns, new_ns)
+            account.shift(step.old_ns, step.new_ns)
+        if step.shifted:
+            fresh = {account.gap.id for account in self._streams.values() if account.gap}
+            for gap in [g for g in self._gaps.values() if g.id not in fresh]:
+                for right in put_right(gap, step, self._first):
+                    self._put(right)
+            by = step.new_ns - step.old_ns
+            for key, cause, start, end in [*self._log.within(step.began_ns, step.old_ns)]:
+                count = self._counter(key)
+                count(end, start, cause)
+                count(start + by, end + by, cause)
+            if self._first:
+                self._begin_elsewhen(step.began_ns, by)
+        self._first = False
+        self._log.clear()
+        return set(self._gaps)
+
+    def _begin_elsewhen(self, began_ns: int, by: int) -> None:
+        """This process did not begin at `began_ns`, as the clock said, but `by` later: how long
+        nothing ran is not what was counted at its start."""
+        if abs(by) > _LONGEST_NS:
+            return
+        for key, (stream, mark) in self._resumed.items():
+            count, cause = self._counter(key), NOT_RUNNING[0]
+            first, last = sorted((began_ns, began_ns + by))
+            for start, end in expected_spans(stream, max(first, mark), max(last, mark)):
+                ends = (start, end) if by > 0 else (end, start)
+                count(*ends, None)
+                count(*ends, cause)
+                if by > 0:
+                    self._keep(Gap(uuid.uuid4().hex, *key, start, end, *NOT_RUNNING))
 
     def mended(self, row: SegmentRow) -> None:
         """A file that a dead process left open turned out to reach further than its row."""
@@ -169,6 +207,8 @@ class Ledger:
 
     async def flush(self, final: bool = False) -> None:
         """Write what changed. What fails is kept and told again."""
+        if self._wall is not None and self._wall.proven:
+            self._log.clear()
         try:
             await self._write_gaps()
             now = self._clock.now_ns()
@@ -229,6 +269,9 @@ class Ledger:
     def _put(self, gap: Gap) -> None:
         if gap.detail == NOT_RUNNING[1]:
             self._down[gap.camera, gap.stream] = gap
+        self._keep(gap)
+
+    def _keep(self, gap: Gap) -> None:
         if gap.id not in self._gaps and len(self._gaps) >= _MOST_GAPS:
             metrics.GAPS_LOST.inc()
             return
@@ -238,6 +281,8 @@ class Ledger:
 
     def _counter(self, key: Key) -> Callable[[int, int, GapCause | None], None]:
         def count(start_ns: int, end_ns: int, cause: GapCause | None) -> None:
+            if self._wall is not None:
+                self._log.note(key, cause, start_ns, end_ns)
             sign = 1 if end_ns >= start_ns else -1
             first, last = min(start_ns, end_ns), max(start_ns, end_ns)
             for number, part in by_day(first, last):

@@ -21,9 +21,10 @@ from vms.common.model.camera import Camera, RecordingMode, StreamConfig, StreamS
 from vms.common.model.media import Codec, Medium
 from vms.common.model.messages import ConfigChanged
 from vms.common.model.segment import SegmentRow
-from vms.common.wallclock import WallClock
+from vms.common.wallclock import Step, WallClock
 from vms.storage import metrics
 from vms.storage.alarms import Alarms
+from vms.storage.clock_shift import ClockShift
 from vms.storage.crew import Crew
 from vms.storage.ledger import Ledger
 from vms.storage.modes import Standing, standing
@@ -106,11 +107,13 @@ class Recorder:
         self.clocks = ClockWatch(
             alarms or Alarms(bus, clock), clock, catalog.segments, catalog.holds, self._volumes.path
         )
-        if isinstance(clock, WallClock):
-            clock.listeners.append(lambda step: self.ledger.shift(step.old_ns, step.new_ns))
+        self.notes = ClockShift(catalog, self.events, self.ledger)
+        self._wall = clock if isinstance(clock, WallClock) else None
 
     async def start(self) -> None:
         """Begin to record. Raises BusError; a catalog that is away is asked again later."""
+        if self._wall is not None:
+            self._wall.listeners.append(self._stepped)
         self._crew = Crew(
             self._volumes, self._settings, _Postman(self), self.syncers, self._clock.now_ns
         )
@@ -129,6 +132,8 @@ class Recorder:
 
     async def stop(self) -> None:
         """Close all files and tell the catalog; takes at most some four seconds."""
+        if self._wall is not None and self._stepped in self._wall.listeners:
+            self._wall.listeners.remove(self._stepped)
         for subscription in self._subscriptions:
             await subscription.close()
         for entry in self._entries.values():
@@ -212,6 +217,10 @@ class Recorder:
         for key in self._configured:
             if key[0] == camera:
                 self._order(key)
+
+    def _stepped(self, step: Step) -> None:
+        """The machine's clock was set."""
+        self.notes.stepped(step, {camera for camera, _ in self._configured})
 
     async def _follow_cameras(self) -> None:
         while True:
@@ -335,6 +344,7 @@ class Recorder:
             await self.events.flush()
             if self._resumed:
                 await self.ledger.flush()
+            await self.notes.settle(self._clock.now_ns())
             await self.clocks.settle([*self._configured])
 
     def _account(self, final: bool = False) -> None:

@@ -8,7 +8,7 @@ continuously (`alive`). What people do by hand is no such sign.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -20,7 +20,9 @@ from vms.common.errors import CatalogError, InvalidIdentifier
 from vms.common.model.camera import check_id
 from vms.common.model.evidence import Event
 from vms.common.model.messages import Trigger
+from vms.common.wallclock import Step
 from vms.storage.metrics import TRIGGERS
+from vms.storage.notes_shift import EventRows as Movable
 from vms.storage.sieve import Window
 
 log = structlog.get_logger(__name__)
@@ -37,10 +39,8 @@ _MOST_PAST = 64
 _MOST_ROWS = 20_000
 
 
-class EventRows(Protocol):
+class EventRows(Movable, Protocol):
     """What is needed of the catalog's events."""
-
-    async def put_many(self, events: Iterable[Event]) -> None: ...
 
     async def open(self, camera: str | None = None) -> list[Event]: ...
 
@@ -127,6 +127,29 @@ class TriggerDesk:
         await self._rows.put_many(
             [replace(event, end_ns=max(event.start_ns + _NS, died_ns)) for event in left]
         )
+
+    def shift(self, step: Step) -> set[str]:
+        """The clock was set: move what is in memory where its times were wrong; the ids of it."""
+        if step.shifted:
+            self._shift(step.began_ns, step.old_ns, step.new_ns - step.old_ns)
+        lasting = {event_id for events in self._open.values() for event_id in events}
+        return lasting | self._waiting.keys()
+
+    def _shift(self, first_ns: int, last_ns: int, by: int) -> None:
+        for event in [*self._waiting.values()]:
+            if first_ns <= event.start_ns <= last_ns and event.end_ns is not None:
+                self._keep(replace(event, start_ns=event.start_ns + by, end_ns=event.end_ns + by))
+        for camera, past in self._past.items():
+            self._past[camera] = [
+                (a + by, b + by) if first_ns <= a <= last_ns else (a, b) for a, b in past
+            ]
+        for camera, events in self._open.items():
+            for one in events.values():
+                one.said_ns += by
+                if first_ns <= one.event.start_ns <= last_ns:
+                    one.event = replace(one.event, start_ns=one.event.start_ns + by)
+                    self._keep(one.event)
+            self._changed(camera)
 
     async def flush(self) -> None:
         """Write the rows that changed. What fails is kept, as much as there is room for."""
