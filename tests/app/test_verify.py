@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.export_rig import exporting, footage
+from tests.support.json_schema import fits
 from tests.support.storage_media import SECOND, START_NS
 from tests.support.storage_rig import camera
 from typer.testing import CliRunner, Result
@@ -26,6 +27,8 @@ from vms.storage.export.source import ZipSource
 from vms.storage.export.spec import Burn, Format, Spec
 
 START_MS = START_NS // 1_000_000
+REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
+SCHEMA = json.loads((REFERENCE / "case.schema.json").read_text())
 PAGE = b"<!doctype html><title>verify</title>"
 
 
@@ -95,6 +98,18 @@ def test_a_whole_case_is_ok_and_says_what_it_holds(case: Path) -> None:
     told = json.loads(run(case, "--json").output)
     assert told["ok"] is True
     assert told["unproven"] == []
+
+
+@pytest.mark.parametrize("which", ["case", "burned"])
+def test_the_manifest_is_as_its_schema_says(which: str, request: pytest.FixtureRequest) -> None:
+    with zipfile.ZipFile(request.getfixturevalue(which)) as file:
+        manifest = json.loads(file.read("manifest.json"))
+    assert fits(manifest, SCHEMA, SCHEMA)
+    assert [one["id"] for one in manifest["cameras"]] == ["front", "back"]
+    for change in ({"media": None}, {"odd": 1}, {"made_ms": -1}, {"by": {"id": "x"}}):
+        assert not fits(manifest | change, SCHEMA, SCHEMA)
+    without = {name: value for name, value in manifest.items() if name != "reason"}
+    assert not fits(without, SCHEMA, SCHEMA)
 
 
 def test_other_programs_unpack_it_and_the_folder_verifies(case: Path, tmp_path: Path) -> None:

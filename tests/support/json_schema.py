@@ -8,10 +8,12 @@ from typing import Any
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,), "string": (str,), "integer": (int,), "null": (type(None),),
+    "array": (list,), "boolean": (bool,), "number": (float, int),
 }  # fmt: skip
 _KNOWN = {
     "$schema", "$defs", "$ref", "title", "description", "type", "const", "enum", "minimum",
     "maximum", "maxLength", "pattern", "properties", "required", "additionalProperties", "oneOf",
+    "items",
 }  # fmt: skip
 
 
@@ -26,6 +28,8 @@ def fits(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> bool
         return False
     if "enum" in schema and value not in schema["enum"]:
         return False
+    if isinstance(value, list) and not all(fits(v, schema.get("items", {}), root) for v in value):
+        return False
     return _fits_type(value, schema) and _fits_object(value, schema, root)
 
 
@@ -35,7 +39,7 @@ def _fits_type(value: Any, schema: Mapping[str, Any]) -> bool:
               for kind in _TYPES[name]]  # fmt: skip
     if type(value) not in wanted:
         return False
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
     if isinstance(value, str):
         return len(value) <= schema.get("maxLength", len(value)) and bool(
