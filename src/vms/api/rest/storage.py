@@ -38,7 +38,7 @@ Kind = Annotated[str, Field(pattern=r"^(\*|[a-z0-9-]{1,40})$")]
 Days = Annotated[float, Field(gt=0, le=36_500)]
 
 
-class VolumeModel(BaseModel):
+class StoredVolumeModel(BaseModel):
     """Sizes are in bytes; `floor` stays free. `problem` is a sentence, empty where all is well."""
 
     name: str
@@ -83,7 +83,7 @@ class AlarmModel(BaseModel):
 
 
 class StorageModel(BaseModel):
-    volumes: list[VolumeModel]
+    volumes: list[StoredVolumeModel]
     cameras: list[StoredCameraModel]
     alarms: list[AlarmModel]
 
@@ -134,7 +134,7 @@ class CoveragesModel(BaseModel):
     cameras: list[CoverageModel]
 
 
-class GapModel(BaseModel):
+class MissedModel(BaseModel):
     """`end` null: it lasts."""
 
     stream: str
@@ -144,7 +144,7 @@ class GapModel(BaseModel):
     detail: str
 
     @classmethod
-    def of(cls, gap: Gap) -> GapModel:
+    def of(cls, gap: Gap) -> MissedModel:
         end = None if gap.end_ns is None else -(-gap.end_ns // _MS)
         return cls(
             stream=gap.stream,
@@ -156,7 +156,7 @@ class GapModel(BaseModel):
 
 
 class GapsModel(BaseModel):
-    gaps: list[GapModel]
+    gaps: list[MissedModel]
 
 
 def router(services: ApiServices) -> APIRouter:
@@ -305,7 +305,7 @@ def _add_missed(routes: APIRouter, services: ApiServices) -> None:
             raise RequestRefused("the range is longer than 400 days", field="query.end")
         found = await gaps.spans(camera_id, stream, start_ns, end_ns)
         # One that ends where it began was none after all.
-        return GapsModel(gaps=[GapModel.of(gap) for gap in found if gap.end_ns != gap.start_ns])
+        return GapsModel(gaps=[MissedModel.of(gap) for gap in found if gap.end_ns != gap.start_ns])
 
 
 def coverage(days: Iterable[LedgerDay]) -> list[CoverageModel]:
