@@ -133,13 +133,15 @@ def _quickly(data: bytes) -> QuickIndex | None:
         return None
     if not found or other.groups or other.header.schema == 1:
         return None
-    walls, media, offsets, sizes, pictures, damaged = (
-        list(map(int, (one or b"0" for one in column))) for column in zip(*found, strict=True)
-    )
+    columns = list(zip(*found, strict=True))
+    walls, media, offsets, sizes = (list(map(int, column)) for column in columns[:4])
     ends = map(add, offsets, sizes)
     if not (
         all(map(le, walls, walls[1:])) and all(map(le, media, media[1:]))
-        and all(map(le, ends, offsets[1:])) and all(map(le, damaged, pictures))
+        and all(map(le, ends, offsets[1:]))
     ):  # fmt: skip
+        return None
+    # Few lines tell of damage.
+    if any(columns[5]) and any(int(row[5] or 0) > int(row[4]) for row in found):
         return None
     return QuickIndex(other.header, Groups(lines[1 : count + 1], walls, offsets, []), other.end)
