@@ -65,6 +65,7 @@ const schemas: Record<string, string[]> = {
     username: true,
     password: true,
     streams: true,
+    masks: true,
     onvif: true,
   }),
   CameraChange: keysOf<CameraChange>({

@@ -100,12 +100,16 @@ export interface AuditEntry {
   seq: number;
   at: number;
   user: string;
+  user_id: string;
   address: string;
   action: string;
   camera: string;
   start: number | null;
   end: number | null;
   detail: Record<string, unknown>;
+  /** Each entry's digest stands in the next one: what is changed breaks the chain. */
+  previous: string;
+  digest: string;
 }
 
 export interface AuditFilter {
@@ -125,6 +129,8 @@ export interface AuditCheck {
   entries: number;
   ok: boolean;
   broken_at: number | null;
+  /** The last entry's digest: noted elsewhere, it shows later that nothing before it changed. */
+  head: string;
 }
 
 export const checkAudit = (): Promise<AuditCheck> =>

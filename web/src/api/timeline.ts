@@ -47,6 +47,8 @@ export interface TimelineAnswer {
   gaps: GapMark[];
   events: EventMark[];
   holds: HoldMark[];
+  /** There are more gaps or events than are given. */
+  more?: boolean;
 }
 
 export interface Strip {

@@ -112,6 +112,7 @@ export interface NewCamera {
   password: string;
   streams: StreamInput[];
   onvif?: string;
+  masks?: Mask[];
 }
 
 /** Only what is given changes; the password is never read back. */

@@ -47,7 +47,8 @@ export const storage = {
 
   'audit.title': 'Audit',
   'audit.check': 'Check the chain',
-  'audit.check.ok': 'All {count} entries are as they were written.',
+  'audit.check.ok':
+    'All {count} entries are as they were written. To prove it later, note the last digest: {head}',
   'audit.check.bad': 'The chain breaks at entry {seq}: it, or one before it, was changed.',
   'audit.user': 'User',
   'audit.action': 'Action',

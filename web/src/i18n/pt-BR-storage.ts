@@ -49,7 +49,8 @@ export const storage: Record<keyof typeof english, string> = {
 
   'audit.title': 'Auditoria',
   'audit.check': 'Conferir a corrente',
-  'audit.check.ok': 'Os {count} registros estão como foram escritos.',
+  'audit.check.ok':
+    'Os {count} registros estão como foram escritos. Para provar depois, anote o último código: {head}',
   'audit.check.bad': 'A corrente se rompe no registro {seq}: ele, ou um antes dele, foi alterado.',
   'audit.user': 'Usuário',
   'audit.action': 'Ação',

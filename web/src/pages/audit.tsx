@@ -55,7 +55,7 @@ export function AuditPage() {
       setVerdict({
         ok: found.ok,
         text: found.ok
-          ? t('audit.check.ok', { count: number(found.entries) })
+          ? t('audit.check.ok', { count: number(found.entries), head: found.head })
           : t('audit.check.bad', { seq: number(found.broken_at ?? 0) }),
       });
     });
