@@ -109,7 +109,7 @@ class ExportModel(BaseModel):
     owner: str
     spec: dict[str, Any]
     name: str = Field(description="What the file is called; empty until it is done.")
-    files: list[ExportFileModel] = Field(description="At most 1,000; `count` says how many.")
+    files: list[ExportFileModel] = Field(description="At most 200; `count` says how many.")
     count: int
     missing: list[MissingModel]
     problems: list[str]

@@ -30,7 +30,7 @@ from vms.storage.export.signing import SigningKey, signing_key
 from vms.storage.export.spec import Format, Spec
 
 _MOST_PAGE = 8 << 20
-_MOST_FILES, _MOST_SPANS, _MOST_PROBLEMS = 1000, 1000, 100
+_MOST_FILES, _MOST_SPANS, _MOST_PROBLEMS = 200, 200, 100
 
 
 class Sealer:
