@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from tests.support.browser import chromium, needs_chromium
-from tests.support.playback_plant import (
-    GAPPED,
-    NAMES,
-    Plant,
-    Seen,
+from tests.support.playback_page import (
+    Line,
     apart_ms,
     look,
     open_playback,
-    readable,
-    recorded,
+    settled,
+    small_picture_near,
+    step,
     until,
 )
-from tests.support.web_page import stamp_on
+from tests.support.playback_plant import FPS, GAPPED, NAMES, Plant, recorded
 
 pytestmark = [
     needs_chromium,
@@ -31,7 +28,7 @@ pytestmark = [
 ]
 
 DESK = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US", "timezone_id": "UTC"}
-PICTURE_MS = 1000 / 15
+PICTURE_MS = 1000 / FPS
 
 
 @pytest.fixture(scope="module")
@@ -40,28 +37,10 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
         yield made
 
 
-class Line:
-    """The timeline of a page: where moments lie on it."""
-
-    def __init__(self, page: Any) -> None:
-        self._page = page
-        self._canvas = page.locator(".timeline-canvas")
-
-    async def place(self, ms: float, row: int = 0) -> tuple[float, float]:
-        box = await self._canvas.bounding_box()
-        start, end = await self.view()
-        return box["x"] + (ms - start) / (end - start) * box["width"], box["y"] + 42 + 34 * row
-
-    async def view(self) -> tuple[int, int]:
-        start = await self._canvas.get_attribute("data-view-start")
-        end = await self._canvas.get_attribute("data-view-end")
-        return int(start), int(end)
-
-
 async def test_found_by_scrubbing_played_at_four_and_stepped(plant: Plant) -> None:
     start, end = plant.spans(NAMES[0])[0]
     async with chromium(**DESK) as context:
-        page = await open_playback(context, plant, NAMES[:1], start + 1000)
+        page = await open_playback(context, plant.system, NAMES[:1], start + 1000)
         await page.keyboard.press("k")
         line = Line(page)
 
@@ -72,7 +51,7 @@ async def test_found_by_scrubbing_played_at_four_and_stepped(plant: Plant) -> No
             await page.mouse.move(*await line.place(wanted), steps=3)
             await page.wait_for_selector(".hint-picture[data-preview=yes]")
             # A small picture stands for ten seconds.
-            await _small_picture_near(page, wanted)
+            await small_picture_near(page, wanted)
         await page.mouse.up()
         await until(
             page,
@@ -98,52 +77,17 @@ async def test_found_by_scrubbing_played_at_four_and_stepped(plant: Plant) -> No
         assert rate == pytest.approx(4, rel=0.25)
 
         await page.keyboard.press("k")
-        await _settled(page)
+        await settled(page)
         # More than one group of pictures (2 s), so that its border is stepped over too.
-        await _step(page, ".", 1, 34)
-        await _step(page, ",", -1, 36)
-
-
-async def _small_picture_near(page: Any, wanted: float) -> None:
-    for _ in range(100):
-        stamp = await stamp_on(page, ".hint-picture")
-        if stamp is not None and wanted - 22_000 < stamp.wall_ms < wanted + 12_000:
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"no small picture near {wanted} was shown; the last was {stamp}")
-
-
-async def _settled(page: Any) -> int:
-    """The number of the picture once it stands."""
-    before: int | None = None
-    for _ in range(100):
-        found = (await readable(page)).number
-        if found == before and found is not None:
-            return found
-        before = found
-        await asyncio.sleep(0.15)
-    raise AssertionError("the picture does not stand")
-
-
-async def _step(page: Any, key: str, by: int, times: int) -> None:
-    at = await _settled(page)
-    for _ in range(times):
-        await page.keyboard.press(key)
-        wanted = at + by
-        await until(page, _other_than(at), "a step")
-        assert (await look(page))[0].number == wanted
-        at = wanted
-
-
-def _other_than(number: int) -> Callable[[list[Seen]], bool]:
-    return lambda seen: seen[0].number not in (None, number)
+        await step(page, ".", 1, 34)
+        await step(page, ",", -1, 36)
 
 
 @pytest.mark.parametrize("count", [2, 9])
-async def test_cameras_play_in_step(plant: Plant, count: int) -> None:
+async def test_cameras_play_instep(plant: Plant, count: int) -> None:
     start = max(plant.spans(name)[0][0] for name in NAMES)
     async with chromium(**DESK) as context:
-        page = await open_playback(context, plant, NAMES[:count], start + 1000)
+        page = await open_playback(context, plant.system, NAMES[:count], start + 1000)
         await until(page, lambda seen: apart_ms(seen) <= 100, "unison")
         found: list[float] = []
         for _ in range(40):
@@ -157,7 +101,7 @@ async def test_cameras_play_in_step(plant: Plant, count: int) -> None:
 async def test_backwards(plant: Plant) -> None:
     start, _ = plant.spans(NAMES[0])[0]
     async with chromium(**DESK) as context:
-        page = await open_playback(context, plant, NAMES[:2], start + 14_000)
+        page = await open_playback(context, plant.system, NAMES[:2], start + 14_000)
         await page.keyboard.press("r")
         numbers: list[int] = []
         for _ in range(400):
@@ -176,7 +120,7 @@ async def test_backwards(plant: Plant) -> None:
 async def test_gaps_are_skipped_or_shown(plant: Plant) -> None:
     (_, end), (again, _) = plant.spans(GAPPED)[:2]
     async with chromium(**DESK) as context:
-        page = await open_playback(context, plant, [GAPPED], end - 2500)
+        page = await open_playback(context, plant.system, [GAPPED], end - 2500)
         await until(
             page, lambda seen: (seen[0].wall_ms or 0) > again - 1500, "footage after the gap"
         )
@@ -199,7 +143,7 @@ async def test_gaps_are_skipped_or_shown(plant: Plant) -> None:
 async def test_a_span_is_chosen_with_its_handles(plant: Plant) -> None:
     start, _ = plant.spans(NAMES[0])[0]
     async with chromium(**DESK) as context:
-        page = await open_playback(context, plant, NAMES[:2], start + 8000)
+        page = await open_playback(context, plant.system, NAMES[:2], start + 8000)
         await page.keyboard.press("k")
         line = Line(page)
         await page.keyboard.down("Shift")
@@ -222,7 +166,7 @@ async def test_a_span_is_chosen_with_its_handles(plant: Plant) -> None:
 async def test_wheel_and_ruler_move_the_view(plant: Plant) -> None:
     start, _ = plant.spans(NAMES[0])[0]
     async with chromium(**DESK) as context:
-        page = await open_playback(context, plant, NAMES[:1], start + 8000)
+        page = await open_playback(context, plant.system, NAMES[:1], start + 8000)
         await page.keyboard.press("k")
         line = Line(page)
         x, y = await line.place(start + 5000)
