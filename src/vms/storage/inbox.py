@@ -130,10 +130,10 @@ class Lane:
             self._inbox.taken += size
             return units
 
-    def hand_over(self, other: Lane) -> None:
-        """Give what waits to another lane, of whose stream it is too: from a key picture on.
-        The rest is counted as lost. Called by the event loop, as `sink`."""
-        size, begun = 0, False
+    def hand_over(self, other: Lane) -> int:
+        """Give what waits to another lane of the same stream, from a key picture on; how many
+        units came before that, and are lost. Called by the event loop, as `sink`."""
+        size, begun, lost = 0, False, 0
         while self.units:
             try:
                 unit = self.units.popleft()
@@ -145,10 +145,11 @@ class Lane:
             if begun:
                 other.sink(Delivery("", unit))
             else:
-                other.lost += 1
+                lost += 1
         # They were never put, as far as this lane is concerned: `taken` is the thread's.
         self._put -= size
         self._inbox.put -= size
+        return lost
 
     def nudge(self) -> None:
         """Have the thread look at this lane though nothing has come."""

@@ -74,6 +74,8 @@ class Entry:
     coming: Berth | None = None
     past: list[Berth] = field(default_factory=list)
     base: dict[str, int] = field(default_factory=dict)
+    why: str = ""
+    """What was wrong with the disk that it was moved from just now."""
     counted: dict[str, int] = field(default_factory=dict)
     shed: int = 0
     missed: int = 0
@@ -98,9 +100,11 @@ class Entry:
 
     def move(self, coming: Berth) -> None:
         """Go on elsewhere now, with what waits here."""
-        waiting = self.lane
+        before = self.berth
+        self.why = before.recorder.problem or before.volume.problem()
         self._turn(coming)
-        waiting.hand_over(coming.lane)
+        lost = before.lane.hand_over(coming.lane)
+        self.base = {**self.base, "disk": self.base.get("disk", 0) + lost}
 
     def _turn(self, coming: Berth) -> None:
         before, self.berth, self.coming = self.berth, coming, None
@@ -179,6 +183,11 @@ class Entry:
         lane = self.lane
         shed, self.shed = lane.lost - self.shed, lane.lost
         missed, self.missed = lane.missed - self.missed, lane.missed
+        if self.why:
+            why = self.why
+            if self.recorder.file is not None:
+                self.why = ""
+            return GapCause.DISK, why
         if self.recorder.problem:
             return GapCause.DISK, self.recorder.problem
         oldest = self.oldest_ns()
