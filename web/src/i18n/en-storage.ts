@@ -105,6 +105,7 @@ export const storage = {
   'recording.badHoliday': 'Write holidays as 2026-12-25, apart by commas.',
   'schedule.brush': 'Paint',
   'schedule.zone': 'Time zone',
+  'schedule.zone.hint': 'Its clock decides, also when it changes for summer.',
   'schedule.holidays': 'Holidays',
   'schedule.holidays.hint': '2026-12-25, 2027-01-01: these days follow the last row.',
   'schedule.holiday': 'Holiday',

@@ -135,7 +135,7 @@ function GapsDialog(props: { camera: string; onClose: () => void }) {
       <p class="soft">{t('storage.gaps.week')}</p>
       <Show when={!gaps.error} fallback={<p class="error-text">{explain(gaps.error)}</p>}>
         <Show when={gaps.latest} fallback={<Loading />}>
-          <ul class="marks">
+          <ul class="marks gap-list">
             <For each={newest()} fallback={<li class="soft">{t('storage.gaps.none')}</li>}>
               {(gap) => (
                 <li>

@@ -62,6 +62,7 @@ export function ScheduleEditor(props: {
         <Field
           label={t('schedule.zone')}
           name="zone"
+          hint={t('schedule.zone.hint')}
           list={list}
           value={props.draft.schedule.zone}
           onInput={(event) => change({ zone: event.currentTarget.value.trim() })}
