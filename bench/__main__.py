@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.harness import ROOT, hardware
 
-SCRIPTS = ("ingest", "latency", "glass", "seek")
+SCRIPTS = ("ingest", "latency", "glass", "seek", "timeline")
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 
 
