@@ -31,6 +31,7 @@ class HealthChecks:
         self._checks: list[CheckModel] = []
         self._volumes: list[VolumeModel] = []
         self._until = 0.0
+        self._measuring: dict[Path, asyncio.Task[tuple[int, int, bool]]] = {}
 
     async def checks(self) -> list[CheckModel]:
         async with self._lock:
@@ -53,7 +54,7 @@ class HealthChecks:
         catalog, bus, *volumes = await asyncio.gather(
             _check("catalog", services.catalog.check()),
             _check("bus", self._ping()),
-            *(_volume(path) for path in paths),
+            *(self._volume(path) for path in paths),
         )
         found = [volume for volume in volumes if isinstance(volume, VolumeModel)]
         self._volumes = found
@@ -70,6 +71,23 @@ class HealthChecks:
         )
         if reply.body.get("nonce") != nonce:
             raise VmsError("the bus gave back something else than was sent")
+
+    async def _volume(self, path: Path) -> VolumeModel:
+        """A disk that stands still holds one thread, however often it is asked for."""
+        task = self._measuring.get(path)
+        if task is None:
+            task = asyncio.create_task(asyncio.to_thread(_measure, path))
+            self._measuring[path] = task
+        done, _ = await asyncio.wait([task], timeout=_LIMIT)
+        if not done:
+            return _broken(path, f"no answer within {_LIMIT:.0f} s; is it a network disk?")
+        self._measuring.pop(path, None)
+        try:
+            total, free, writable = task.result()
+        except OSError as error:
+            return _broken(path, error.strerror or str(error))
+        detail = "" if writable else "this user may not write to it"
+        return VolumeModel(path=str(path), ok=writable, detail=detail, total=total, free=free)
 
     async def _ask_storage(self) -> None:
         """Raises VmsError with what keeps anything from being recorded."""
@@ -95,18 +113,6 @@ async def _check(name: str, work: Awaitable[None]) -> CheckModel:
         detail = redact(str(error)) or type(error).__name__
     elapsed = (time.perf_counter() - began) * 1000
     return CheckModel(name=name, ok=not detail, detail=detail, elapsed_ms=round(elapsed, 2))
-
-
-async def _volume(path: Path) -> VolumeModel:
-    try:
-        async with asyncio.timeout(_LIMIT):
-            total, free, writable = await asyncio.to_thread(_measure, path)
-    except TimeoutError:
-        return _broken(path, f"no answer within {_LIMIT:.0f} s; is it a network disk?")
-    except OSError as error:
-        return _broken(path, error.strerror or str(error))
-    detail = "" if writable else "this user may not write to it"
-    return VolumeModel(path=str(path), ok=writable, detail=detail, total=total, free=free)
 
 
 def _measure(path: Path) -> tuple[int, int, bool]:

@@ -128,6 +128,7 @@ class Recorder:
             asyncio.create_task(self._tick(), name="storage-tick"),
             asyncio.create_task(self.rows.run(), name="storage-rows"),
             asyncio.create_task(self._keep(), name="storage-ledger"),
+            asyncio.create_task(self._keep_time(), name="storage-time"),
         ]
 
     async def stop(self) -> None:
@@ -345,7 +346,15 @@ class Recorder:
             if self._resumed:
                 await self.ledger.flush()
             await self.notes.settle(self._clock.now_ns())
-            await self.clocks.settle([*self._configured])
+
+    async def _keep_time(self) -> None:
+        """Put right what wrong clocks stamped; apart, since a disk may hold it."""
+        while True:
+            await self._clock.sleep(_KEEP_EVERY_S)
+            try:
+                await self.clocks.settle([*self._configured])
+            except Exception:
+                log.exception("footage of a wrong clock cannot be put right")
 
     def _account(self, final: bool = False) -> None:
         """Tell the ledger what is in files and what is in the way."""
