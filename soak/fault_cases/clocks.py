@@ -17,6 +17,7 @@ from tests.support.system import System, wait_for
 from soak.fault_cases.common import Case, Outcome, Place
 from soak.fault_cases.drive import Archive, stamps_in
 from vms.common.model.segment import SegmentRow
+from vms.common.wallclock import PROVEN_NS
 from vms.simulator.server import Simulator
 
 _STEPPED = Path(__file__).parent / "stepped"
@@ -98,6 +99,8 @@ def hour(place: Place) -> Outcome:
     with LoopThread() as loop, clock.system(data) as system:
         simulator = _plant(loop)
         _first(system, simulator)
+        if not place.quick:
+            time.sleep(PROVEN_NS / 1e9 + 5)
         for seconds in (0, _HOUR, 0, -_HOUR, 0):
             clock.set(seconds)
             time.sleep(7)
@@ -105,7 +108,12 @@ def hour(place: Place) -> Outcome:
     found = _Found(archive)
     worst = max(found.off_s, default=0.0)
     figure = f"{found}; in the end all times are right to {worst:.2f} s"
-    return Outcome.judged(figure, found.whole and found.files >= 3 and worst <= _MOST_OFF_S)
+    if place.quick:
+        # A clock is only believed over another once it went well for ten minutes.
+        return Outcome.judged(
+            f"{figure} (not judged: the clock is younger than 10 minutes)", found.whole
+        )
+    return Outcome.judged(figure, found.whole and worst <= _MOST_OFF_S)
 
 
 def boot_1970(place: Place) -> Outcome:
@@ -149,7 +157,8 @@ def boot_1970(place: Place) -> Outcome:
 _HOW = "time.time and time.time_ns of the whole system stepped"
 CASES = (
     Case(27, "clock set by an hour", f"{_HOW}: +1 h, back, -1 h, back (summer time: all is UTC)",
-         "nothing overwritten, no overlap; times right to 1 s once the clock is", hour),
+         "nothing overwritten, no overlap; times right to 1 s once the clock is", hour,
+         beside=True),
     Case(28, "boot in 1970", f"{_HOW}: 1970 at the start, then set",
          "stamped anew once the clock is set, right to 1 s", boot_1970),
 )  # fmt: skip

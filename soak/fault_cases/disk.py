@@ -37,7 +37,7 @@ def _tracer(*inject: str) -> list[str]:
 
 def _mended(archive: Archive, victim: Victim) -> None:
     """Start again after the victim, until its files are whole."""
-    again = Victim(archive.data, f"{victim.run}-again", _CAMERAS)
+    again = Victim(archive.data, f"again-{victim.run}", _CAMERAS)
     try:
         again.wait_recording()
         archive.wait_mended(victim.run)

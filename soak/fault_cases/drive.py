@@ -60,7 +60,7 @@ class Victim:
         self.cameras = cameras
         self.sent: dict[str, list[tuple[int, int]]] = {}
         self.alarms: dict[str, int] = {}
-        """When each kind of alarm came last, in UTC ns."""
+        """When each kind of alarm came first, in UTC ns."""
         self.recording_s = 0.0
         """From the start of the process to pictures of all cameras in their files."""
         self.waited_s = 0.0
@@ -90,7 +90,7 @@ class Victim:
                 self.waited_s = int(parts[1]) / 1e9
                 self._ready.set()
             elif len(parts) == 2 and parts[0] == "alarm":
-                self.alarms[parts[1]] = time.time_ns()
+                self.alarms.setdefault(parts[1], time.time_ns())
             elif len(parts) == 3 and line.endswith("\n") and parts[2].isdigit():
                 self.sent.setdefault(parts[0], []).append((int(parts[1]), int(parts[2])))
 

@@ -22,6 +22,8 @@ from vms.simulator.server import Simulator
 _CAMERAS = 8
 _MOST_MOVE_S = 5.0
 _MOST_ANSWER_S = 2.0
+_BUSY = 2
+"""The short form runs beside others."""
 
 
 def _growing(root: Path, since_ns: int) -> set[str]:
@@ -46,13 +48,16 @@ def _moved_s(root: Path, count: int, limit: float) -> float:
 def _gone_once(place: Place, name: str, away: Callable[[Disk], None]) -> tuple[str, bool]:
     """One volume of two goes away while 8 cameras are recorded; then both are there again."""
     data, second = place.data(name), place.folder / f"{name}-second"
-    disk = Disk(data / "recordings", place.folder / f"{name}.img", 256 << 20)
-    settings = {"volumes": [{"name": "second", "path": str(second), "min_free_bytes": 0}]}
+    disk = Disk(data / "recordings", place.folder / f"{name}.img")
+    # So small that nearly all streams are at home on the first one.
+    small = {"name": "second", "path": str(second), "min_free_bytes": 0, "max_bytes": 64 << 20}
+    settings = {"volumes": [small]}
     archive = Archive(data, roots={"main": disk.at, "second": second})
     victim = Victim(data, name, _CAMERAS, settings=settings)
     try:
         victim.wait_recording()
         time.sleep(3)
+        home = _growing(disk.at, time.time_ns() - 2 * 10**9)
         away(disk)
         moved_s = _moved_s(second, _CAMERAS, 20)
         time.sleep(2)
@@ -60,7 +65,7 @@ def _gone_once(place: Place, name: str, away: Callable[[Disk], None]) -> tuple[s
         victim.kill()
         disk.close()
         disk.mount()
-        again = Victim(data, f"{name}-again", _CAMERAS, settings=settings)
+        again = Victim(data, f"again-{name}", _CAMERAS, settings=settings)
         try:
             again.wait_recording()
             archive.wait_mended(name)
@@ -72,11 +77,11 @@ def _gone_once(place: Place, name: str, away: Callable[[Disk], None]) -> tuple[s
         victim.kill()
         disk.close()
     figure = (
-        f"{name}: all {_CAMERAS} on the second volume after {moved_s:.1f} s, at most {worst:.2f} s "
-        f"lost of one, {len(under)} names under the mount point, {stray} orphans"
+        f"{name}: its {len(home)} streams on the second volume after {moved_s:.1f} s, at most "
+        f"{worst:.2f} s lost of one, {len(under)} names under the mount point, {stray} orphans"
     )
     kept = moved_s <= _MOST_MOVE_S and worst <= _MOST_MOVE_S and not under and not stray
-    return figure, kept
+    return figure, kept and len(home) >= _CAMERAS // 2
 
 
 def volume_gone(place: Place) -> Outcome:
@@ -120,14 +125,17 @@ class _Asked:
 def disk_hangs(place: Place) -> Outcome:
     """The whole system with two volumes, one of which answers nothing for a while."""
     data, hung = place.data(), place.folder / "nas"
-    disk = Disk(hung, place.folder / "nas.img", 256 << 20)
+    disk = Disk(hung, place.folder / "nas.img")
     volumes = [{"name": "nas", "path": str(hung), "min_free_bytes": 0}]
+    # As large as the other one, so that the cameras are spread over both.
+    environment = {
+        "VMS_STORAGE__VOLUMES": json.dumps(volumes), "VMS_STORAGE__MAX_BYTES": str(1 << 30),
+    }  # fmt: skip
     seconds = 15 if place.quick else 60
     try:
         with (
             LoopThread() as loop,
-            System(data, "--no-demo",
-                   environment={"VMS_STORAGE__VOLUMES": json.dumps(volumes)}) as system,
+            System(data, "--no-demo", environment=environment) as system,
         ):  # fmt: skip
             simulator = loop.enter(Simulator())
             names = [f"c{number}" for number in range(_CAMERAS)]
@@ -168,7 +176,8 @@ def disk_hangs(place: Place) -> Outcome:
         f"{stray} orphans"
     )
     kept = moved_s <= _MOST_MOVE_S and worst <= _MOST_MOVE_S and not suffered and not stray
-    answered = asked.slowest_s <= _MOST_ANSWER_S and not asked.failed
+    most_s = _MOST_ANSWER_S * (_BUSY if place.quick else 1)
+    answered = asked.slowest_s <= most_s and not asked.failed
     return Outcome.judged(figure, bool(victims and others) and kept and answered)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from tests.format.test_index import recording
 from tests.support.format_streams import encode_aac, encode_video
 
 from vms.common.model.media import Codec, CodecParameters
 from vms.format import aac, digest, h264, h265, rtcp, rtp, rtsp, sdp, sei
+from vms.format import index as indexes
 from vms.format.annexb import split_length_prefixed, to_length_prefixed
 from vms.format.packetize import packetize
 from vms.format.sdp_codecs import media_for
@@ -24,6 +27,8 @@ def seeds(target: str) -> list[bytes]:
         "rtcp": _rtcp,
         "nal": _nal,
         "digest": _digest,
+        "index": _index,
+        "mkv": _mkv,
     }[target]()
 
 
@@ -146,3 +151,19 @@ def _nal() -> list[bytes]:
         unit = split_length_prefixed(encode_video(name, 64, 64)[1])
         found.append(to_length_prefixed(bytes(nal) for nal in unit))
     return found
+
+
+def _index() -> list[bytes]:
+    made = recording()[1]
+    end = indexes.IndexEnd(made.groups[-1].wall_ns + 10**9, 2000, 9000, 50, len(made.groups))
+    whole = replace(made, end=end)
+    texts = [indexes.encode(one) for one in (made, whole)]
+    moved = replace(whole, shifts=[indexes.Shift(-(10**9), indexes.last_link(whole))])
+    first = replace(whole, header=replace(whole.header, schema=1))
+    return [*texts, indexes.encode(moved), indexes.encode(first), texts[1][:-20]]
+
+
+def _mkv() -> list[bytes]:
+    data, made = recording()
+    first = made.groups[0]
+    return [data, data[: first.offset], data[: first.offset + first.size], data[:-7]]

@@ -7,10 +7,27 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 
 from vms.common.errors import ParseError
 from vms.common.model.media import Codec, CodecParameters
-from vms.format import aac, annexb, digest, h264, h265, rtcp, rtp, rtsp, rtsp_headers, sdp, sei
+from vms.format import (
+    aac,
+    annexb,
+    digest,
+    h264,
+    h265,
+    index,
+    index_rebuild,
+    mkv_reader,
+    rtcp,
+    rtp,
+    rtsp,
+    rtsp_headers,
+    sdp,
+    sei,
+)
 from vms.format.bits import escape, unescape
 from vms.format.depacketize import MAX_UNIT, create_depacketizer
 from vms.format.packetize import packetize
@@ -159,6 +176,57 @@ def fuzz_digest(data: bytes) -> None:
         assert not digest.verify(answer, known, answer.username, "secret", "PLAY")
 
 
+def fuzz_index(data: bytes) -> None:
+    """An index that is read can be written and read again to the same."""
+    with _refused:
+        read = index.parse(data)
+        for one, following in pairwise(read.groups):
+            assert one.offset + one.size <= following.offset
+            assert one.wall_ns <= following.wall_ns
+        again = index.parse(index.encode(replace(read, header=replace(read.header, schema=2))))
+        index.check(again)
+        assert [group.offset for group in again.groups] == [group.offset for group in read.groups]
+        with _refused:
+            index.check(read)
+
+
+def fuzz_mkv(data: bytes) -> None:
+    """A recording, whole and in pieces: the same pictures, and an index that lies within it."""
+    step = (data[0] & 127) + 1 if data else 1
+    whole, made = _remade(data, len(data) or 1)
+    parts, remade = _remade(data, step)
+    assert whole == parts
+    assert (made is None) == (remade is None)
+    if made is None:
+        return
+    assert made == remade
+    for group in made.groups:
+        assert 0 < group.size <= len(data) - group.offset
+        assert group.pictures
+    with _refused:
+        written = index.encode(made)
+        assert index.parse(written).groups == made.groups
+
+
+def _remade(data: bytes, step: int) -> tuple[list[object], index.SegmentIndex | None]:
+    """(times of the pictures read, the index made again) up to the damage, as who mends does."""
+    reader = mkv_reader.MkvReader()
+    rebuilder = index_rebuild.Rebuilder(mkv_reader.MkvReader())
+    found: list[object] = []
+    with _refused:
+        for at in range(0, len(data), step):
+            found += [
+                (block.track, block.time_ns, block.key, block.offset)
+                for block in reader.feed(data[at : at + step])
+            ]
+    with _refused:
+        for at in range(0, len(data), step):
+            rebuilder.feed(data[at : at + step])
+    with _refused:
+        return found, rebuilder.finish()
+    return found, None
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "rtsp": fuzz_rtsp,
     "sdp": fuzz_sdp,
@@ -166,4 +234,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "rtcp": fuzz_rtcp,
     "nal": fuzz_nal,
     "digest": fuzz_digest,
+    "index": fuzz_index,
+    "mkv": fuzz_mkv,
 }

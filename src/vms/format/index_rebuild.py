@@ -57,7 +57,7 @@ class Rebuilder:
         try:
             blocks = self.reader.feed(data)
         except ParseError:
-            self._settle(self.reader.whole_end)
+            self._settle(self._end)
             raise
         self._take(blocks)
         reader = self.reader
@@ -68,6 +68,12 @@ class Rebuilder:
         else:
             # Its first block is yet to say whether a group begins with this cluster.
             self._settle(reader.cluster)
+
+    @property
+    def _end(self) -> int:
+        """Where the clusters end, as far as they were read."""
+        behind = self.reader.behind
+        return self.reader.whole_end if behind is None else behind
 
     def _take(self, blocks: Iterable[Block]) -> None:
         for block in blocks:
@@ -99,9 +105,7 @@ class Rebuilder:
 
     def finish(self) -> SegmentIndex:
         """The index up to the last whole block. Raises ParseError where there is none."""
-        self._finish_group(
-            self.reader.whole_end if self.reader.behind is None else self.reader.behind, None
-        )
+        self._finish_group(self._end, None)
         if self.index is None:
             raise ParseError("a Matroska file without a key picture of ours")
         self.interval_ms = _interval_ms(self.index.groups, self.last_ms)

@@ -89,6 +89,7 @@ class MkvReader:
         self._waiting = 0
         self._need = 0
         self._skip = 0
+        self._skips_room = False
         self._error: ParseError | None = None
         self._in_segment = offset > 0
         self._segment_end: int | None = None
@@ -171,6 +172,7 @@ class MkvReader:
             if limit is None and not (element_id == ebml.VOID and size == NOTE.size - 2):
                 if next_at > end:
                     self._skip = next_at - end
+                    self._skips_room = element_id == ebml.VOID
                     return end
             elif limit is not None and size > limit:
                 raise ParseError(f"an element of {size} bytes at {base + at}: too long")
@@ -186,7 +188,8 @@ class MkvReader:
 
     def _passed_over(self) -> None:
         """A part that was too long to be at hand ended here."""
-        self.whole_end = self._at
+        if not self._skips_room:
+            self.whole_end = self._at
 
     def _check_place(self, element_id: int, offset: int) -> None:
         if offset == 0:

@@ -1,0 +1,6 @@
+"""Fuzzes the index target; see harness.py."""
+
+from harness import main
+
+if __name__ == "__main__":
+    main("index")
