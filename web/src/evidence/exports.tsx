@@ -19,8 +19,10 @@ export function Exports() {
   const [list, { refetch }] = createResource(listExports);
   const [deleting, setDeleting] = createSignal<ExportModel>();
   const [busy, setBusy] = createSignal(false);
+  // Reading a list that could not be fetched throws: asking again must outlive that.
+  const known = () => (list.error ? undefined : list.latest);
   const active = () =>
-    (list.latest ?? []).some((one) => one.state === 'running' || one.state === 'queued');
+    (known() ?? []).some((one) => one.state === 'running' || one.state === 'queued');
   let timer: ReturnType<typeof setTimeout>;
   const again = () => {
     timer = setTimeout(
@@ -52,7 +54,7 @@ export function Exports() {
       when={!list.error}
       fallback={<Empty icon="offline" title={explain(list.error)} lead="" />}
     >
-      <Show when={list.latest} fallback={<Loading />}>
+      <Show when={known()} fallback={<Loading />}>
         {(found) => (
           <Show
             when={found().length > 0}

@@ -288,7 +288,8 @@ export const en = {
   'role.administrator': 'Administrator',
   'role.administrator.lead': 'May do everything',
   'role.operator': 'Operator',
-  'role.operator.lead': 'Watches, plays back and exports the granted cameras; sees the system page',
+  'role.operator.lead':
+    'Watches, plays back, exports, locks and bookmarks the granted cameras; sees the system page',
   'role.viewer': 'Viewer',
   'role.viewer.lead': 'Watches the granted cameras, live and recorded',
 

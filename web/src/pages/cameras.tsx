@@ -100,7 +100,7 @@ const unrecorded = (camera: Camera): string => {
   return why && `${t('live.notRecorded')}: ${why}`;
 };
 
-const recordingTone = { on: 'rec', failed: 'bad', waiting: '', off: '' };
+const recordingTone = { on: 'rec', failed: 'bad', waiting: '', off: '', planned: '' };
 
 function Row(props: { camera: Camera }) {
   const status = () => cameraStatus(props.camera);
@@ -108,12 +108,26 @@ function Row(props: { camera: Camera }) {
     status() === 'online' || status() === 'disabled'
       ? unrecorded(props.camera)
       : (stateOf(props.camera.id, props.camera.streams[0]?.name ?? 'main')?.reason ?? '');
-  const recording = (): 'on' | 'waiting' | 'off' | 'failed' => {
+  const recorded = () => props.camera.streams.filter((stream) => stream.recording !== 'off');
+  /** At events or by a calendar, nobody can tell from here whether it is recorded right now. */
+  const sometimes = () => {
+    const modes = recorded().map((stream) => stream.recording);
+    return modes.includes('continuous') ? undefined : modes[0];
+  };
+  const recording = (): 'on' | 'waiting' | 'off' | 'failed' | 'planned' => {
     if (notRecorded(props.camera)) return 'failed';
-    const recorded = props.camera.streams.filter((stream) => stream.recording !== 'off');
-    if (recorded.length === 0) return 'off';
-    const online = recorded.some(({ name }) => stateOf(props.camera.id, name)?.status === 'online');
+    if (recorded().length === 0) return 'off';
+    if (sometimes()) return 'planned';
+    const online = recorded().some(
+      ({ name }) => stateOf(props.camera.id, name)?.status === 'online',
+    );
     return props.camera.enabled && online ? 'on' : 'waiting';
+  };
+  const badge = () => {
+    const now = recording();
+    return now === 'planned'
+      ? t(`recording.mode.${sometimes() ?? 'event'}`)
+      : t(`cameras.recording.${now}`);
   };
   return (
     <li>
@@ -158,7 +172,7 @@ function Row(props: { camera: Camera }) {
           <Show when={recording() === 'on'}>
             <span class="rec-dot" />
           </Show>
-          {t(`cameras.recording.${recording()}`)}
+          {badge()}
         </span>
         <Icon name="right" class="faint" />
       </Link>
