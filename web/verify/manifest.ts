@@ -6,7 +6,7 @@ import { isName, MAX_ENTRIES } from './zip_layout';
 
 export const MANIFEST = 'manifest.json';
 export const SIGNATURE = 'manifest.sig';
-export const MAX_BYTES = 64 << 20;
+export const MAX_BYTES = 16 << 20;
 const FORMAT = 'vms-case';
 const SCHEMA = 1;
 const MAX_INT = 2 ** 53;
