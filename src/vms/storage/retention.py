@@ -279,6 +279,8 @@ class Retention:
         if not self._usable(volume.name):
             return
         try:
+            # What a kill left to be deleted is to be free before it is asked for again.
+            await self._remover.recover(volume)
             await self._make_room(view, volume, await self._remover.free(volume))
         except (OSError, StorageError) as error:
             log.warning("free space cannot be read", volume=volume.name, error=str(error))
