@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from vms.app import cli_camera, cli_storage, cli_user, cli_verify
+from vms.app import cli_audit, cli_camera, cli_storage, cli_user, cli_verify
 from vms.app.cli_run import doctor, run, settings
 from vms.common.errors import VmsError
 from vms.common.secret import redact
@@ -28,6 +28,7 @@ app.command()(run)
 app.add_typer(cli_camera.app, name="camera")
 app.add_typer(cli_user.app, name="user")
 app.add_typer(cli_storage.app, name="storage")
+app.add_typer(cli_audit.app, name="audit")
 app.command()(cli_verify.verify)
 app.add_typer(cli_verify.app, name="evidence")
 app.command()(doctor)

@@ -12,11 +12,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vms.app import cli_camera_set
+from vms.app.cli_camera_set import (
+    AudioOption,
+    HolidayOption,
+    PostRollOption,
+    PreRollOption,
+    SlotOption,
+    ZoneOption,
+    recorded,
+)
 from vms.app.cli_common import (
     ConfigOption,
     DataDirOption,
     common_settings,
     console,
+    note,
     opened_catalog,
     print_table,
     progress,
@@ -31,7 +42,8 @@ if TYPE_CHECKING:
     from vms.app.settings import Settings
     from vms.ingest.probe import ProbeResult
 
-app = typer.Typer(help="Add, list, test, find and remove cameras.", no_args_is_help=True)
+app = typer.Typer(help="Add, change, list, test, find and remove.", no_args_is_help=True)
+app.command("set")(cli_camera_set.change)
 
 _UserOption = Annotated[str, typer.Option("--username", "-u", help="User name at the camera.")]
 _PasswordOption = Annotated[
@@ -76,6 +88,15 @@ def add(
     password: _PasswordOption = None,
     transport: _TransportOption = Transport.TCP,
     record: Annotated[bool, typer.Option(help="Record the main stream.")] = True,
+    recording: Annotated[
+        RecordingMode, typer.Option(help="How it is recorded.")
+    ] = RecordingMode.CONTINUOUS,
+    audio: AudioOption = None,
+    pre_roll: PreRollOption = None,
+    post_roll: PostRollOption = None,
+    slot: SlotOption = None,
+    zone: ZoneOption = None,
+    holiday: HolidayOption = None,
     events: Annotated[
         str, typer.Option("--onvif", help="Where its own events are read: host or host:port.")
     ] = "",
@@ -92,8 +113,9 @@ def add(
     for given in filter(None, (url, sub)):
         parse_address(given, settings.ingest)
     address, user, secret = _credentials(url, username, password)
-    recording = RecordingMode.CONTINUOUS if record else RecordingMode.OFF
-    streams = [StreamConfig("main", address, transport, recording)]
+    main = StreamConfig("main", address, transport)
+    mode = recording if record else RecordingMode.OFF
+    streams = [recorded(main, mode, audio, pre_roll, post_roll, slot, zone, holiday)]
     if sub:
         streams.append(StreamConfig("sub", split_credentials(sub)[0], transport))
     camera = Camera(
@@ -103,6 +125,8 @@ def add(
     async def work(settings: Settings) -> None:
         async with opened_catalog(settings) as catalog:
             await catalog.cameras.add(camera)
+            modes = {one.name: one.recording.value for one in streams}
+            await note(catalog, "camera.added", camera.id, name=name, recording=modes)
             console.print(f"added {camera.id}; try it with: vms camera test {camera.id}")
 
     run_async(work(settings))
@@ -223,6 +247,7 @@ def remove(
     async def work(settings: Settings) -> None:
         async with opened_catalog(settings) as catalog:
             await catalog.cameras.remove(camera_id)
+            await note(catalog, "camera.removed", camera_id)
         console.print(f"removed {camera_id}; its recordings stay")
 
     run_async(work(common_settings(config, data_dir)))
@@ -233,6 +258,7 @@ def _switch(camera_id: str, on: bool, config: Path | None, data_dir: Path | None
         async with opened_catalog(settings) as catalog:
             camera = await catalog.cameras.get(camera_id)
             await catalog.cameras.update(replace(camera, enabled=on))
+            await note(catalog, "camera.changed", camera_id, enabled=on)
         console.print(f"{camera_id} is {'enabled' if on else 'disabled'}")
 
     run_async(work(common_settings(config, data_dir)))

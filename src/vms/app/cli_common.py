@@ -87,3 +87,18 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: st
     for row in rows:
         table.add_row(*row)
     console.print(table)
+
+
+async def note(catalog: Catalog, action: str, camera: str = "", **detail: Any) -> None:
+    """Write into the audit trail what was done here. Raises CatalogError."""
+    import getpass
+
+    from vms.auth.audit import AuditTrail, Named
+    from vms.common.clock import SystemClock
+
+    try:
+        person = getpass.getuser()
+    except (OSError, KeyError):
+        person = "unknown"
+    trail = AuditTrail(catalog.audit, SystemClock())
+    await trail.note_now(Named(f"command line: {person}"), "", action, camera, **detail)

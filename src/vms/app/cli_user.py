@@ -11,6 +11,7 @@ from vms.app.cli_common import (
     DataDirOption,
     common_settings,
     console,
+    note,
     opened_catalog,
     print_table,
     run_async,
@@ -65,6 +66,8 @@ def add(
     async def work(settings: Settings) -> None:
         async with opened_catalog(settings) as catalog:
             user = await users.create_user(catalog, name, Secret(password), role, camera or ())
+            granted = sorted(camera or ())
+            await note(catalog, "user.added", user=name, role=role.value, cameras=granted)
             console.print(f"added {user.name} ({user.role.value})")
 
     run_async(work(common_settings(config, data_dir)))
@@ -84,6 +87,7 @@ def set_password(
         async with opened_catalog(settings) as catalog:
             user = await catalog.users.by_name(name)
             await users.set_password(catalog, user.id, Secret(password))
+            await note(catalog, "user.changed", user=user.name, changed={"new_password": True})
             console.print(f"password of {user.name} set; its sessions are ended")
 
     run_async(work(common_settings(config, data_dir)))
@@ -106,6 +110,7 @@ def remove(
         async with opened_catalog(settings) as catalog:
             user = await catalog.users.by_name(name)
             await users.remove_user(catalog, user.id)
+            await note(catalog, "user.removed", user=user.name)
             console.print(f"removed {user.name}")
 
     run_async(work(common_settings(config, data_dir)))
