@@ -288,7 +288,8 @@ export const ptBR: Catalogue = {
   'role.administrator': 'Administrador',
   'role.administrator.lead': 'Pode fazer tudo',
   'role.operator': 'Operador',
-  'role.operator.lead': 'Vê, reproduz, exporta, bloqueia e marca as câmeras liberadas; vê a página do sistema',
+  'role.operator.lead':
+    'Vê, reproduz, exporta, bloqueia e marca as câmeras liberadas; vê a página do sistema',
   'role.viewer': 'Observador',
   'role.viewer.lead': 'Vê as câmeras liberadas, ao vivo e gravadas',
 
