@@ -155,6 +155,7 @@ async def test_the_web_client_is_served(tmp_path: Path) -> None:
     (dist / "assets").mkdir(parents=True)
     (dist / "index.html").write_text("<title>VMS</title>")
     (dist / "assets" / "app-1a2b.js").write_text("run()")
+    (dist / "verify.html").write_text("<title>Verify</title>")
     (tmp_path / "private.txt").write_text("kept to itself")
     async with running_api(tmp_path / "data", web_dir=dist) as api, api.client() as browser:
         page = await browser.get("/")
@@ -164,6 +165,8 @@ async def test_the_web_client_is_served(tmp_path: Path) -> None:
         assert script.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert "javascript" in script.headers["content-type"]
         assert (await browser.get("/assets/app-0000.js")).status_code == 404
+        saved = (await browser.get("/verify.html")).headers["content-disposition"]
+        assert saved == 'attachment; filename="verify.html"'
         for path in ("/../private.txt", "/%2e%2e/private.txt", "/..%2fprivate.txt"):
             assert "kept" not in (await browser.get(path)).text
         assert (await browser.get("/api/v1/nothing")).status_code == 404

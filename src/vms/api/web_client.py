@@ -13,6 +13,7 @@ from vms.api.problems import problem
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_EACH_TIME = "no-cache"
+_VERIFIER = "/verify.html"
 _NOT_BUILT = (
     "The API answers, but the web client is not built here.\n"
     "Build it with: make web (or: cd web && npm ci && npm run build)\n"
@@ -58,4 +59,7 @@ class WebClient:
         response.headers["Cache-Control"] = (
             _FOR_EVER if path.startswith("/assets/") else _ASK_EACH_TIME
         )
+        if path == _VERIFIER:
+            # It is one file that works from a disk, without this server's word for it.
+            response.headers["Content-Disposition"] = 'attachment; filename="verify.html"'
         return response
