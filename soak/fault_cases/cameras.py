@@ -146,7 +146,7 @@ def _record(place: Place) -> dict[str, Recorded]:
         for name, one in SCENARIOS.items():
             simulator.add_camera(name, one.source, behaviour=one.behaviour, audio=one.audio)
         loop.call(simulator.prepare())
-        client = system.wait_ready().client()
+        client = system.wait_ready(120).client()
         for name in SCENARIOS:
             add_camera(client, f"c{name}", simulator.url(name))
         for name in SCENARIOS:

@@ -81,7 +81,7 @@ def _plant(loop: LoopThread) -> Simulator:
 
 
 def _first(system: System, simulator: Simulator) -> Any:
-    client = system.wait_ready().client()
+    client = system.wait_ready(120).client()
     add_camera(client, _NAME, simulator.url(_NAME))
     wait_status(client, _NAME, "online")
     return client
@@ -129,7 +129,7 @@ def boot_1970(place: Place) -> Outcome:
         known = {row.id for row in archive.rows()}
         clock.set(60 - time.time())
         with clock.system(data) as system:
-            system.wait_ready()
+            system.wait_ready(120)
             wait_for(lambda: {row.id for row in archive.rows()} - known, 20, "a recording in 1970")
             time.sleep(6)
             early = [row for row in archive.rows() if row.id not in known]

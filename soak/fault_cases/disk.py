@@ -50,7 +50,7 @@ def sync_fails(place: Place) -> Outcome:
     archive = Archive(place.data())
     victim = Victim(archive.data, "eio", _CAMERAS, before=_tracer("fdatasync:error=EIO:when=40"))
     try:
-        victim.wait_recording(60)
+        victim.wait_recording()
         wait_for(lambda: len(archive.rows()) > _CAMERAS, 40, "a new file")
         time.sleep(2)
     finally:
@@ -193,7 +193,7 @@ def slow_disk(place: Place) -> Outcome:
         settings=settings, filler=20_000,
     )  # fmt: skip
     try:
-        victim.wait_recording(60)
+        victim.wait_recording()
         process = psutil.Process(victim.process.pid).children()[0]
         time.sleep(3)
         early = process.memory_info().rss

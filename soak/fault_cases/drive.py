@@ -94,7 +94,7 @@ class Victim:
             elif len(parts) == 3 and line.endswith("\n") and parts[2].isdigit():
                 self.sent.setdefault(parts[0], []).append((int(parts[1]), int(parts[2])))
 
-    def wait_recording(self, limit: float = 30.0) -> None:
+    def wait_recording(self, limit: float = 90.0) -> None:
         deadline = time.monotonic() + limit
         while not self._ready.wait(0.2):
             if self.process.poll() is not None or time.monotonic() > deadline:

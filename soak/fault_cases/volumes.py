@@ -142,7 +142,7 @@ def disk_hangs(place: Place) -> Outcome:
             for name in names:
                 simulator.add_camera(name, SMALL)
             loop.call(simulator.prepare())
-            client = system.wait_ready().client()
+            client = system.wait_ready(120).client()
             for name in names:
                 add_camera(client, name, simulator.url(name))
             for name in names:

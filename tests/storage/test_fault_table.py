@@ -8,7 +8,7 @@ import pytest
 from soak.fault_cases.common import Place, State, outcome
 from soak.faults import cases, table
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CASES = {case.number: case for case in cases()}
 
 
