@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from tests.support.api_server import Api, running_api
 from tests.support.catalog_open import segment
 
+from vms.api import health
 from vms.api.settings import ApiSettings
 from vms.bus import subjects
 from vms.common.model.camera import StreamState, StreamStatus
@@ -33,6 +35,32 @@ async def test_health_fails_with_the_volume_and_system_says_why(tmp_path: Path) 
         assert checks["catalog"]["ok"]
         assert checks["bus"]["ok"]
         assert checks[f"volume {volume}"]["detail"] == "No such file or directory"
+
+
+async def test_a_disk_that_stands_still_holds_one_thread_however_often_one_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    let_go = threading.Event()
+
+    def stand_still(path: Path) -> object:
+        asked.append(str(path))
+        let_go.wait(30.0)
+        raise OSError(5, "Input/output error")
+
+    async with running_api(tmp_path / "data") as api, api.client("admin") as admin:
+        monkeypatch.setattr(health, "_LIMIT", 0.2)
+        monkeypatch.setattr(health, "_KEPT_SECONDS", 0.0)
+        monkeypatch.setattr(shutil, "disk_usage", stand_still)
+        try:
+            for _ in range(4):
+                assert (await admin.get("/api/v1/health")).status_code == 503
+            assert len(asked) == 1
+        finally:
+            let_go.set()
+        await asyncio.sleep(0.1)
+        volumes = (await admin.get("/api/v1/system")).json()["volumes"]
+        assert volumes[0]["detail"] == "Input/output error"
 
 
 async def test_health_fails_with_the_bus(api: Api, anybody: httpx.AsyncClient) -> None:

@@ -27,7 +27,8 @@ from vms.common.errors import CatalogError
 from vms.common.model.evidence import GapCause
 from vms.common.model.messages import Alarm, Command
 from vms.common.model.segment import SegmentRow
-from vms.storage.alarms import DISK, FULL, Alarms
+from vms.storage import syncer
+from vms.storage.alarms import CATALOG, DISK, FULL, Alarms
 from vms.storage.identities import Identities
 from vms.storage.service import StorageService
 from vms.storage.settings import StorageSettings, VolumeSettings
@@ -112,38 +113,41 @@ async def rows_of(storage: Rig, name: str) -> list[SegmentRow]:
 
 
 class Blocked:
-    """Writing to files under a folder stands still, once it is `held`, until `let_go`."""
+    """`call`, a function of `os`, stands still for files under a folder, once it is `held`,
+    until `let_go`."""
 
-    def __init__(self, under: Path) -> None:
+    def __init__(self, call: str, under: Path) -> None:
         self.held = threading.Event()
         self._under = str(under)
         self._open = threading.Event()
-        self._writev = os.writev
+        self._call = getattr(os, call)
 
-    def writev(self, descriptor: int, parts: Any) -> int:
+    def __call__(self, descriptor: int, *rest: Any) -> Any:
         path = os.readlink(f"/proc/self/fd/{descriptor}")
         if path.startswith(self._under) and not self._open.is_set():
             self.held.set()
             self._open.wait(30.0)
-        return self._writev(descriptor, parts)
+        return self._call(descriptor, *rest)
 
     def let_go(self) -> None:
         self._open.set()
 
 
 @contextlib.contextmanager
-def blocked(monkeypatch: pytest.MonkeyPatch, under: Path) -> Iterator[Blocked]:
-    made = Blocked(under)
-    monkeypatch.setattr(os, "writev", made.writev)
+def blocked(monkeypatch: pytest.MonkeyPatch, call: str, under: Path) -> Iterator[Blocked]:
+    made = Blocked(call, under)
+    monkeypatch.setattr(os, call, made)
     try:
         yield made
     finally:
         made.let_go()
 
 
+@pytest.mark.parametrize("call", ["writev", "fdatasync"])
 async def test_a_disk_that_stands_still_holds_only_its_own_streams_and_those_move_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
+    monkeypatch.setattr(syncer, "_HELD_S", 2.0)
     async with rig(
         tmp_path, [camera(c) for c in CAMERAS], start_wait_s=0, **two_disks(tmp_path)
     ) as storage:
@@ -152,7 +156,7 @@ async def test_a_disk_that_stands_still_holds_only_its_own_streams_and_those_mov
         recorder = storage.service.recorder
         entries = [recorder._entries[name, "main"] for name in (here, there)]
         await wait_for(lambda: all(entry.recorder.file for entry in entries))
-        with blocked(monkeypatch, tmp_path / "second") as disk:
+        with blocked(monkeypatch, call, tmp_path / "second") as disk:
             await wait_for(disk.held.is_set)
             sent = live.sent
 
@@ -312,11 +316,28 @@ async def test_a_catalog_that_is_away_at_the_start_is_waited_for_and_said(tmp_pa
 
 
 class _Failing:
+    async def add_many(self, _: Any) -> Any:
+        raise CatalogError("nobody answers")
+
+    async def extend_many(self, _: Any) -> Any:
+        raise CatalogError("nobody answers")
+
     async def get(self, key: str) -> Any:
         raise CatalogError(f"{key}: nobody answers")
 
     async def put(self, key: str, value: Any) -> None:
         raise CatalogError(f"{key}: nobody answers")
+
+
+async def test_a_catalog_that_is_away_while_recording_is_an_alarm(tmp_path: Path) -> None:
+    async with rig(tmp_path, [camera()], start_wait_s=0) as storage:
+        rows = storage.service.recorder.rows
+        there = rows._segments
+        rows._segments = _Failing()  # type: ignore[assignment]
+        storage.send(units(*encode_video()))
+        await wait_for(lambda: bool(storage.service.alarms.active(CATALOG)))
+        rows._segments = there
+        await wait_for(lambda: not storage.service.alarms.active(CATALOG))
 
 
 async def test_alarms_are_told_once_at_once_and_again_while_they_last() -> None:

@@ -72,7 +72,7 @@ class Crew:
                 "another volume takes the stream", camera=entry.key[0], stream=entry.key[1],
                 volume=target.name, before=berth.volume.name,
             )  # fmt: skip
-        if berth.recorder.file is None or berth.volume.hangs():
+        if berth.recorder.file is None or berth.thread.is_held():
             entry.move(coming)
         else:
             entry.coming = coming

@@ -269,6 +269,7 @@ class Recorder:
             self._standing.pop(key, None)
             self._heard.pop(key, None)
             self.ledger.leave(key, now)
+            self.clocks.forget(*key)
         for key in wanted.keys() - self._configured.keys():
             self._heard[key] = Heard(mono)
         self._configured = wanted

@@ -63,7 +63,8 @@ class RowKeeper:
         self._announce: list[SegmentRow] = []
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
-        self._problem = ""
+        self.problem = ""
+        """Why the catalog does not take what it should be told; empty while it does."""
         self.heard: Callable[[SegmentRow], None] = lambda _: None
         """Hears of each file that was closed, or mended."""
 
@@ -95,13 +96,13 @@ class RowKeeper:
             try:
                 await self._tell_rows()
                 await self._tell_readers()
-                self._problem = ""
+                self.problem = ""
             except (CatalogError, BusError) as error:
-                if str(error) != self._problem:
-                    self._problem = str(error)
+                if str(error) != self.problem:
+                    self.problem = str(error)
                     log.error(
                         "catalog or bus does not take news of recordings, trying again",
-                        error=self._problem,
+                        error=self.problem,
                         waiting=len(self._new) + len(self._ended) + len(self._announce),
                     )
 

@@ -23,7 +23,7 @@ from vms.common.errors import CatalogError, VmsError
 from vms.common.lifecycle import keep_running, stop_task
 from vms.common.model.messages import Command, Reply
 from vms.common.model.segment import SegmentRow
-from vms.storage.alarms import Alarms
+from vms.storage.alarms import CATALOG, Alarms
 from vms.storage.health import VolumeAlarms
 from vms.storage.identities import Identities
 from vms.storage.keeping import Keeping
@@ -88,6 +88,7 @@ class StorageService:
             self.volumes, catalog, self.alarms, self.states, clock, settings.retention_days
         )
         self.overview.outlook = self.keeping.forecaster.outlook
+        self.alarms.watch(self._look_at_catalog)
         self.recorder.on_trouble = VolumeAlarms(self.volumes, self.alarms, clock).trouble
         self.commands: dict[str, Asked] = {
             "status": self._status,
@@ -167,6 +168,11 @@ class StorageService:
             "problem": self.problem,
             "streams": [asdict(state) for state in self.states()],
         }
+
+    def _look_at_catalog(self) -> None:
+        problem = self.recorder.rows.problem
+        text = f"recording goes on, and is found once the catalog answers again: {problem}"
+        self.alarms.hold(CATALOG, {"catalog": text} if problem else {})
 
     def _disk_problem(self) -> str:
         """What the volumes refuse, as the streams that are to be recorded found it."""

@@ -210,6 +210,12 @@ class ClockWatch:
             del self._tellers[camera]
         self._say(camera, text)
 
+    def forget(self, camera: str, stream: str) -> None:
+        """The stream is no longer listened to: nobody would tell of the end."""
+        if self._tellers.get(camera) == stream:
+            del self._tellers[camera]
+            self._say(camera, "")
+
     def _say(self, subject: str, text: str) -> None:
         if text:
             self._alarms.raise_(CLOCK, subject, text)

@@ -23,6 +23,7 @@ _MANY = 75
 """Streams from which on it lingers longest: several pictures of each in one write."""
 _LONGEST_LINGER_S = 0.2
 _NEVER = 1 << 63
+_HELD_S = 1.0
 
 
 class WriterThread:
@@ -49,6 +50,11 @@ class WriterThread:
     def load(self) -> int:
         """How many streams it serves."""
         return len(self._recorders)
+
+    def is_held(self) -> bool:
+        """Whether the disk takes nothing of it just now."""
+        since = self.busy_since
+        return bool(since) and time.monotonic() - since > _HELD_S
 
     def serves(self, lane: Lane) -> bool:
         """Whether it is not done with the lane yet."""
