@@ -46,6 +46,7 @@ _JOURNAL_BYTES = 64 * 1024
 _BATCH = 100
 _LONGEST_PATH = 400
 _LONGEST_LINE = 64 * 1024
+_JOIN_NS = 2_000_000_000
 _REMEMBERED = 2000
 
 Key = TypeVar("Key")
@@ -73,17 +74,25 @@ def forget_previews(root: Path) -> Gone:
     """Removes the previews below `root` (the data directory) of what was deleted."""
 
     def gone(rows: Sequence[SegmentRow]) -> None:
-        spans: dict[str, tuple[int, int]] = {}
-        for row in rows:
-            start, end = spans.get(row.camera, (row.start_ns, row.end_ns))
-            spans[row.camera] = min(start, row.start_ns), max(end, row.end_ns)
-        for camera, (start, end) in spans.items():
+        for camera, start, end in _spans(rows):
             try:
                 forget(root, camera, start, end)
             except VmsError as error:
                 log.warning("previews of deleted footage stay", error=str(error))
 
     return gone
+
+
+def _spans(rows: Iterable[SegmentRow]) -> list[tuple[str, int, int]]:
+    """(camera, start, end) of footage that joins, so that each folder is looked through once
+    for all of it."""
+    found: list[tuple[str, int, int]] = []
+    for row in sorted(rows, key=lambda row: (row.camera, row.start_ns)):
+        if found and found[-1][0] == row.camera and row.start_ns <= found[-1][2] + _JOIN_NS:
+            found[-1] = (row.camera, found[-1][1], max(found[-1][2], row.end_ns))
+        else:
+            found.append((row.camera, row.start_ns, row.end_ns))
+    return found
 
 
 class Disk:
