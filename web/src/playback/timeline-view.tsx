@@ -30,15 +30,16 @@ export interface Pointed {
 
 export function Timeline(props: TimelineProps) {
   let canvas: HTMLCanvasElement | undefined;
+  let box: HTMLDivElement | undefined;
   const [width, setWidth] = createSignal(0);
-  const [pointed, setPointed] = createSignal<Pointed>();
+  const [pointer, setPointer] = createSignal<{ x: number; y: number }>();
   let frame = 0;
 
   const redraw = () => {
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(() => {
       if (canvas)
-        draw(canvas, { ...props, selection: props.selection.span() }, width(), pointed()?.x);
+        draw(canvas, { ...props, selection: props.selection.span() }, width(), pointer()?.x);
     });
   };
 
@@ -56,7 +57,8 @@ export function Timeline(props: TimelineProps) {
   onMount(() => {
     const observer = new ResizeObserver(resize);
     if (canvas) observer.observe(canvas);
-    canvas?.addEventListener('wheel', onWheel, { passive: false });
+    // On the box, so that the handles above the canvas take no wheel away.
+    box?.addEventListener('wheel', onWheel, { passive: false });
     onCleanup(() => observer.disconnect());
   });
   onCleanup(() => cancelAnimationFrame(frame));
@@ -67,17 +69,20 @@ export function Timeline(props: TimelineProps) {
   });
   createEffect(() => {
     void [props.rows, props.view, props.head, props.now, props.selected, props.selection.span()];
-    void pointed();
+    void pointer();
     redraw();
   });
 
   const place = (event: PointerEvent | WheelEvent) => {
-    const box = canvas?.getBoundingClientRect();
-    return { x: event.clientX - (box?.left ?? 0), y: event.clientY - (box?.top ?? 0) };
+    const bounds = canvas?.getBoundingClientRect();
+    return { x: event.clientX - (bounds?.left ?? 0), y: event.clientY - (bounds?.top ?? 0) };
   };
   const moment = (x: number): number => msAt(x, props.view, width());
-  const point = (x: number, y: number) =>
-    setPointed({ x, ms: moment(x), row: rowAt(props.rows, y) });
+  // The view may move under a hand that rests.
+  const pointed = (): Pointed | undefined => {
+    const at = pointer();
+    return at && { x: at.x, ms: moment(at.x), row: rowAt(props.rows, at.y) };
+  };
 
   const gestures = new Gestures({
     view: () => props.view,
@@ -114,13 +119,14 @@ export function Timeline(props: TimelineProps) {
 
   const onMove = (event: PointerEvent) => {
     const { x, y } = place(event);
-    if (event.pointerType === 'mouse' || event.buttons > 0) point(x, Math.max(RULER, y));
+    if (event.pointerType === 'mouse' || event.buttons > 0)
+      setPointer({ x, y: Math.max(RULER, y) });
     gestures.move(event.pointerId, x, y);
   };
 
   const onUp = (event: PointerEvent) => {
     gestures.up(event.pointerId, place(event).x);
-    if (event.pointerType !== 'mouse') setPointed(undefined);
+    if (event.pointerType !== 'mouse') setPointer(undefined);
   };
 
   const onKey = (event: KeyboardEvent) => {
@@ -145,7 +151,12 @@ export function Timeline(props: TimelineProps) {
   };
 
   return (
-    <div class="timeline-box">
+    <div
+      class="timeline-box"
+      ref={(element) => {
+        box = element;
+      }}
+    >
       <canvas
         ref={(element) => {
           canvas = element;
@@ -168,9 +179,9 @@ export function Timeline(props: TimelineProps) {
         onPointerUp={onUp}
         onPointerCancel={(event) => {
           gestures.cancel(event.pointerId);
-          setPointed(undefined);
+          setPointer(undefined);
         }}
-        onPointerLeave={(event) => event.buttons === 0 && setPointed(undefined)}
+        onPointerLeave={(event) => event.buttons === 0 && setPointer(undefined)}
         onKeyDown={onKey}
       />
       <Handles selection={props.selection} view={props.view} width={width()} />
