@@ -35,7 +35,8 @@ SUBJECT = "all volumes"
 @dataclass(frozen=True, slots=True)
 class Flow:
     """One camera: bytes a day, days promised (None: until room is needed), days that are there
-    already, bytes that are held beyond the promise, and the ceiling in bytes."""
+    already, bytes that are held beyond the promise (their room is taken, and comes back when
+    they are released), and the ceiling in bytes."""
 
     per_day: float
     promised: float | None
@@ -211,17 +212,19 @@ class Forecaster:
         rates = per_day(await segments.usage(now - DAY_NS), now, DAY_NS)
         week = per_day(await segments.usage(now - _WEEK_NS), now, _WEEK_NS)
         total = sum(volume.max_bytes or volume.seen.total for volume in self._volumes)
-        oldest: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for one in usage:
-            oldest[one.camera] = min(one.oldest_ns, oldest.get(one.camera, one.oldest_ns))
+            sizes[one.camera] = sizes.get(one.camera, 0) + one.size
         flows: dict[str, Flow] = {}
-        for camera, began in oldest.items():
+        for camera, size in sizes.items():
             promise = promise_of(camera, rules, self._days, total)
             held = await self._held(camera, promise, now)
+            rate = rates.get(camera) or week.get(camera, 0.0)
             flows[camera] = Flow(
-                rates.get(camera) or week.get(camera, 0.0),
+                rate,
                 None if promise.keep_ns is None else promise.keep_ns / DAY_NS,
-                (now - began) / DAY_NS,
+                # By size: what is held from long ago is no sign of days in between.
+                max(0, size - held) / rate if rate > 0 else 0.0,
                 held,
                 promise.most_bytes,
             )
