@@ -65,6 +65,21 @@ async def test_rows_come_from_files_alone_and_twice_changes_nothing(tmp_path: Pa
     assert (again.files, again.known, again.added) == (1, 1, 0)
 
 
+async def test_an_index_that_is_lost_is_made_again(tmp_path: Path) -> None:
+    volume, row = mended(tmp_path)
+    rows = Rows()
+    await rows.add_many([row])
+    index = index_path(tmp_path / row.path)
+    before = index.read_bytes()
+    index.unlink()
+    assert (await Rebuild(rows, dry_run=True).run([volume])).mended == 1
+    assert not index.exists()
+    report = await Rebuild(rows).run([volume])
+    assert (report.known, report.added, report.mended) == (1, 0, 1)
+    assert index.read_bytes() == before
+    assert verify(volume, row) == []
+
+
 async def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     volume, row = record(tmp_path)
     path = tmp_path / row.path

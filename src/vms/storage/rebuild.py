@@ -1,7 +1,8 @@
 """Makes the catalog's rows again from the files alone, on a running system too.
 
 Each file that the catalog does not know gives its row: from its index where that is whole,
-else it is mended first. What a living process writes to is left alone. Doing it twice
+else it is mended first; one that it knows gets its index again where that is lost. What a
+living process writes to is left alone. Doing it twice
 changes nothing. Rows whose file is gone are told, and removed only where that is asked for.
 """
 
@@ -25,6 +26,7 @@ from vms.storage.survey import (
     is_gone,
     is_there,
     prefix_of,
+    without_index,
 )
 from vms.storage.volume import MARKER, Volume
 
@@ -120,11 +122,13 @@ class Rebuild:
                 if row is not None:
                     rows.append(row)
             await self._add(rows)
+            for path in await asyncio.to_thread(without_index, volume.root, files & known):
+                await self._read(volume, path)
             await self._look_for(volume, camera, day, known - files)
             self._tell(self.report)
 
     async def _read(self, volume: Volume, path: str) -> SegmentRow | None:
-        """The row of a file that the catalog does not know."""
+        """The row of a file, made whole with its index where they are not."""
         report = self.report
         try:
             row = await asyncio.to_thread(read_orphan, volume, path)

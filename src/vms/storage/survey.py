@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from vms.storage.volume import MARKER, Volume
+from vms.storage.volume import MARKER, Volume, index_path
 
 _FOLDER = "cameras"
 _MOST_DAYS = 40_000
@@ -35,6 +35,11 @@ def files_of(root: Path, camera: str, day: str) -> set[str]:
         for entry in _entries(root / folder)
         if entry.name.endswith(".mkv") and entry.is_file(follow_symlinks=False)
     }
+
+
+def without_index(root: Path, paths: set[str]) -> set[str]:
+    """Those of the recordings that have no index beside them. Raises OSError."""
+    return {path for path in paths if not index_path(root / path).exists()}
 
 
 def prefix_of(camera: str, day: str = "") -> str:
