@@ -9,7 +9,6 @@ who ask for an instant within it.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -166,17 +165,14 @@ def _fill(
 
 def _cut(recording: Recording, first: bool, start_ns: int, end_ns: int) -> tuple[int, int]:
     """(UTC, offset) at which the part of this file ends: before a key picture, or its end."""
-    groups = recording.index.groups
-    place = bisect_left(groups.walls, end_ns)
     # At least one group is given, however short the time that was asked for.
-    while place < len(groups) and first and groups.walls[place] <= start_ns:
-        place += 1
-    if place < len(groups):
-        return groups.walls[place], groups.offsets[place]
+    following = recording.next(end_ns, start_ns if first else -1)
+    if following is not None:
+        return following.wall_ns, following.offset
     growing = recording.growing
     if growing is None:
-        return recording.end_ns, recording.index.tail or 0
-    if first and (start_ns >= growing.wall_ns or not groups):
+        return recording.end_ns, recording.tail
+    if first and (start_ns >= growing.wall_ns or not recording.whole_groups):
         return recording.end_ns, growing.offset + growing.size
     return growing.wall_ns, growing.offset
 
@@ -189,7 +185,7 @@ def _zero_of_next(first: Piece, recording: Recording, began_ns: int) -> int:
     group = recording.first(1)[0]
     media_ns = group.media_ms * 1_000_000
     by_wall = group.wall_ns - began_ns
-    before, header = first.recording.index.header, recording.index.header
+    before, header = first.recording.index_header, recording.index_header
     by_ticks = header.media_zero_ns + media_ns - before.media_zero_ns - first.zero_ns
     same = before.run == header.run and abs(by_ticks - by_wall) < _ASTRAY_NS
     return media_ns - (by_ticks if same else by_wall)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Lock
+from typing import TypeVar
 
 from vms.common.errors import NotFound, ParseError, StorageError
 from vms.common.model.media import CodecParameters
 from vms.common.model.segment import SegmentRow
 from vms.format import index as indexes
 from vms.format import index_quick
-from vms.format.index import Group, SegmentIndex
-from vms.format.index_quick import QuickIndex
+from vms.format.index import Group, IndexHeader, SegmentIndex
+from vms.format.index_quick import Groups, QuickIndex
 from vms.format.index_rebuild import Rebuilder
 from vms.format.mkv_reader import Block, MkvReader
 from vms.storage.mend import read_head, rebuild_index
 from vms.storage.trust import read_bounded
 from vms.storage.volume import Volume, index_path
+
+T = TypeVar("T")
 
 _FIRST_READ = 1 << 18
 _READ = 1 << 20
@@ -30,7 +32,9 @@ class Recording:
     """One file and its index. `close` it, or use it in a `with`.
 
     `index` holds the groups that are whole. `growing` is the group behind them, as far as
-    it is in the file now: a file being written has one, and so has a file cut off.
+    it is in the file now: a file being written has one, and so has a file cut off. Of the
+    index's file only what is used is looked at; where that is not as it should be, the index
+    is made again from the recording.
     """
 
     def __init__(self, volume: Volume, row: SegmentRow) -> None:
@@ -45,15 +49,9 @@ class Recording:
             raise volume.error(f"cannot read {row.path}", error) from error
         try:
             self.header, _, self._first = read_head(self._descriptor)
-            self.index = self._read_index(volume)
             self.growing: Group | None = None
             self.end_ns = row.end_ns
-            if self.index.end is not None:
-                self.end_ns = self.index.end.end_ns
-            else:
-                self._read_tail()
-            if not self.index.groups and self.growing is None:
-                raise ParseError("it holds no picture")
+            self._take(self._read_index(volume))
         except ParseError as error:
             self.close()
             raise StorageError(f"the recording {row.path} cannot be read: {error}") from error
@@ -76,6 +74,27 @@ class Recording:
             os.close(descriptor)
 
     @property
+    def index(self) -> QuickIndex:
+        """All of it, looked at. The methods here take less time. Raises StorageError."""
+        self._of_groups(lambda _: self._index.look())
+        return self._index
+
+    @property
+    def index_header(self) -> IndexHeader:
+        return self._index.header
+
+    @property
+    def whole_groups(self) -> int:
+        """How many groups are whole."""
+        return len(self._index.groups)
+
+    @property
+    def tail(self) -> int:
+        """Where the whole groups end in the file."""
+        last = self._of_groups(lambda groups: groups[-1] if groups else None)
+        return last.offset + last.size if last else 0
+
+    @property
     def tracks(self) -> dict[int, CodecParameters]:
         """Parameters by the track's number in the file."""
         return self.header.tracks
@@ -96,13 +115,36 @@ class Recording:
             pass
         return index_quick.of(rebuild_index(self._descriptor))
 
-    def _read_tail(self) -> None:
+    def _take(self, index: QuickIndex) -> None:
+        """Raises ParseError where it holds no picture."""
+        self._index = index
+        if index.end is not None:
+            self.end_ns = index.end.end_ns
+        else:
+            self._read_tail(index)
+        if not self._index.groups and self.growing is None:
+            raise ParseError("it holds no picture")
+
+    def _of_groups(self, use: Callable[[Groups], T]) -> T:
+        """What `use` makes of the whole groups: once more where the index is not believed."""
+        try:
+            return use(self._index.groups)
+        except ParseError:
+            pass
+        try:
+            self.growing = None
+            self._take(index_quick.of(rebuild_index(self._descriptor)))
+            return use(self._index.groups)
+        except (OSError, ParseError) as error:
+            raise StorageError(f"the recording {self.row.path} cannot be read: {error}") from error
+
+    def _read_tail(self, index: QuickIndex) -> None:
         """Find what is in the file behind the index, and when its last picture was."""
-        groups = self.index.groups
+        groups = index.groups
         start = groups[-1].offset if groups else self._first
         # One group before those that are read: what can be is judged by it.
         before = groups[-2:-1]
-        known = SegmentIndex(self.index.header, before)
+        known = SegmentIndex(index.header, before)
         reader = MkvReader(start, self.header)
         rebuilder = Rebuilder(reader, known)
         for chunk in self._chunks(start, None):
@@ -116,8 +158,8 @@ class Recording:
         self.end_ns = last.wall_ns + shown_ms * 1_000_000
         self.growing = last
         whole = max(0, len(groups) - 1)
-        self.index = QuickIndex(
-            self.index.header, groups.followed_by(whole, read[len(before) : -1])
+        self._index = QuickIndex(
+            index.header, groups.followed_by(whole, read[len(before) : -1]), None, index.whole
         )
 
     def _chunks(self, start: int, end: int | None) -> Iterator[bytes]:
@@ -137,15 +179,16 @@ class Recording:
 
     def first(self, count: int) -> list[Group]:
         """The first groups, `count` of them or as many as there are."""
-        found = self.index.groups[:count]
+        found = self._of_groups(lambda groups: groups[:count])
         if self.growing is not None and len(found) < count:
             found.append(self.growing)
         return found
 
     def between(self, start: int, end: int) -> list[Group]:
         """The groups that begin at or behind offset `start` and before `end`."""
-        offsets = self.index.groups.offsets
-        found = self.index.groups[bisect_left(offsets, start) : bisect_left(offsets, end)]
+        found = self._of_groups(
+            lambda groups: groups[groups.ahead_of(start) : groups.ahead_of(end)]
+        )
         growing = self.growing
         if growing is not None and start <= growing.offset < end:
             found.append(growing)
@@ -153,10 +196,20 @@ class Recording:
 
     def at(self, wall_ns: int) -> Group:
         """The group that holds the instant; the first where all begin later."""
-        if self.growing is not None and wall_ns >= self.growing.wall_ns:
-            return self.growing
-        place = bisect_right(self.index.groups.walls, wall_ns)
-        return self.index.groups[place - 1] if place else self.first(1)[0]
+        found = self._of_groups(lambda groups: _at(groups, wall_ns))
+        growing = self.growing
+        if growing is not None and (found is None or wall_ns >= growing.wall_ns):
+            return growing
+        return found or self.first(1)[0]
+
+    def next(self, wall_ns: int, beyond_ns: int = -1) -> Group | None:
+        """The first whole group that begins at or after `wall_ns`, and after `beyond_ns`."""
+
+        def find(groups: Groups) -> Group | None:
+            place = max(groups.before(wall_ns), groups.until(beyond_ns))
+            return groups[place] if place < len(groups) else None
+
+        return self._of_groups(find)
 
     def blocks(self, start: int, end: int) -> Iterator[list[Block]]:
         """The blocks of whole groups from offset `start` to `end`, a piece at a time.
@@ -177,6 +230,11 @@ class Recording:
                 if block.track == 1:
                     return block
         raise StorageError(f"the recording {self.row.path} has no picture at {group.offset}")
+
+
+def _at(groups: Groups, wall_ns: int) -> Group | None:
+    """The last that begins at or before the instant, else the first; None: there is none."""
+    return groups[max(0, groups.until(wall_ns) - 1)] if groups else None
 
 
 class _Cache:
