@@ -226,7 +226,9 @@ export class Follower {
     if (this.closed || now < this.pausedUntil) return;
     const { keys } = this.pace;
     const seconds = windowSeconds(this.fed, this.rate, keys);
-    const most = (direction < 0 ? Math.min(seconds, keys ? 900 : 12) : seconds) * 1000;
+    // Backwards the end of a window is wanted first: a short one until something is there.
+    const back = keys ? 900 : this.coverage.at(from, now) ? 12 : 4;
+    const most = (direction < 0 ? Math.min(seconds, back) : seconds) * 1000;
     const wish = this.coverage.missing(from, direction, aheadMs(this.rate, keys), most, now);
     if (!wish || wish.start > Date.now() + 1000) return;
     if (this.fetching) {

@@ -1,6 +1,6 @@
 /** What is told of the moment under the pointer: its time, a small picture, and what lies there. */
 
-import { createEffect, createSignal, For, on, onCleanup, Show } from 'solid-js';
+import { createEffect, createSignal, For, on, onCleanup, onMount, Show } from 'solid-js';
 import { clock, day as sayDay, span as saySpan, t } from '../i18n';
 import type { Line } from './footage';
 import { cellAt, type Sheet, strips } from './strips';
@@ -25,9 +25,10 @@ export function Hint(props: HintProps) {
   let box: HTMLDivElement | undefined;
   const left = () =>
     Math.max(0, Math.min(props.width - wide(), Math.round(props.at.x - wide() / 2)));
-  createEffect(() => {
-    void props.at;
-    setWide(box?.offsetWidth ?? 176);
+  onMount(() => {
+    const observer = new ResizeObserver(() => setWide(box?.offsetWidth ?? 176));
+    if (box) observer.observe(box);
+    onCleanup(() => observer.disconnect());
   });
   return (
     <div
