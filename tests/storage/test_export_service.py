@@ -20,6 +20,7 @@ from tests.support.storage_rig import camera
 
 from vms.common.model.camera import Mask
 from vms.common.model.evidence import ExportState
+from vms.common.model.media import Codec
 from vms.storage.export import check, maker
 from vms.storage.export.shelf import Shelf
 from vms.storage.export.spec import Burn, Format, Spec
@@ -78,11 +79,18 @@ async def test_mp4_holds_every_picture_and_the_sound(tmp_path: Path) -> None:
         assert len(probe(path, "-show_entries", "stream=codec_type")["streams"]) == 1
 
 
-@pytest.mark.parametrize(("start", "lasts"), [(0.5, 1.0), (1.28, 2.4), (0.02, 0.5), (3.1, 0.3)])
+@pytest.mark.parametrize(
+    ("start", "lasts", "codec", "b_frames"),
+    [
+        (0.5, 1.0, Codec.H264, 0), (1.28, 2.4, Codec.H264, 2), (0.02, 0.5, Codec.H265, 0),
+        (3.1, 0.3, Codec.H264, 0), (0.7, 1.3, Codec.H265, 2),
+    ],
+)  # fmt: skip
 async def test_an_exact_cut_begins_and_ends_at_the_picture(
-    tmp_path: Path, start: float, lasts: float
+    tmp_path: Path, start: float, lasts: float, codec: Codec, b_frames: int
 ) -> None:
-    async with exporting(tmp_path, footage("front")) as rig:
+    units = footage("front", codec=codec, b_frames=b_frames)
+    async with exporting(tmp_path, units) as rig:
         _, path = await rig.done(asked(lasts, start, exact=True))
         times = shown(path)
         assert abs(len(times) - lasts * 25) <= 1

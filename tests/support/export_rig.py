@@ -11,7 +11,6 @@ from typing import Any
 from tests.support.storage_media import (
     SECOND,
     START_NS,
-    Packet,
     encode_aac,
     encode_video,
     merged,
@@ -23,7 +22,7 @@ from vms.common.clock import SystemClock
 from vms.common.lifecycle import stop_task
 from vms.common.model.camera import Camera
 from vms.common.model.evidence import ExportJob, ExportState
-from vms.common.model.media import AccessUnit, Codec, CodecParameters
+from vms.common.model.media import AccessUnit, Codec
 from vms.storage.export.service import About, ExportService
 from vms.storage.export.spec import Spec
 
@@ -31,15 +30,14 @@ OVER = (ExportState.DONE, ExportState.FAILED, ExportState.CANCELLED)
 OWNER = ("0123456789abcdef", "ana")
 
 
-def seconds(count: int, codec: Codec = Codec.H264) -> tuple[CodecParameters, tuple[Packet, ...]]:
-    return encode_video(codec, pictures=25 * count, gop=25)
-
-
-def footage(camera_id: str, count: int = 4, after: float = 0.0, run: str = "run1",
-            sound: bool = True) -> list[AccessUnit]:  # fmt: skip
+def footage(
+    camera_id: str, count: int = 4, after: float = 0.0, run: str = "run1", sound: bool = True,
+    codec: Codec = Codec.H264, b_frames: int = 0,
+) -> list[AccessUnit]:  # fmt: skip
     """`count` seconds of a camera from `after` seconds behind START_NS, a group a second."""
     start = START_NS + round(after * SECOND)
-    video = make_units(*seconds(count), camera=camera_id, start_ns=start, run=run)
+    coded = encode_video(codec, pictures=25 * count, gop=25, b_frames=b_frames)
+    video = make_units(*coded, camera=camera_id, start_ns=start, run=run)
     if not sound:
         return video
     tone = encode_aac(float(count))
