@@ -58,6 +58,7 @@ export function KeysHelp(props: { onClose: () => void }) {
     { keys: ['[', ']'], text: `${t('playback.previousSpan')} / ${t('playback.nextSpan')}` },
     { keys: ['+', '-', '0'], text: t('playback.keys.zoom') },
     { keys: ['I', 'O'], text: t('playback.keys.mark') },
+    { keys: ['E'], text: t('marks.open') },
     { keys: ['T'], text: t('playback.typed') },
     { keys: ['G'], text: t('playback.skip') },
     { keys: ['M'], text: t('playback.unmute') },
