@@ -194,7 +194,7 @@ def bytes_per_day(newest: Iterable[CameraUsage], now_ns: int) -> dict[tuple[str,
         since[key] = min(since.get(key, one.oldest_ns), one.oldest_ns)
     # What began a moment ago says nothing of a day: a minute at least.
     return {
-        key: round(size * _DAY_NS / min(_DAY_NS, max(_MINUTE_NS, now_ns - since[key])))
+        key: size * _DAY_NS // min(_DAY_NS, max(_MINUTE_NS, now_ns - since[key]))
         for key, size in sizes.items()
     }
 
