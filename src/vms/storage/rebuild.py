@@ -2,8 +2,8 @@
 
 Each file that the catalog does not know gives its row: from its index where that is whole,
 else it is mended first; one that it knows gets its index again where that is lost. What a
-living process writes to is left alone. Doing it twice
-changes nothing. Rows whose file is gone are told, and removed only where that is asked for.
+living process writes to is left alone. Doing it twice changes nothing. Rows whose file is
+gone are told, and removed only where that is asked for.
 """
 
 from __future__ import annotations
