@@ -282,5 +282,15 @@ def test_a_folder_of_links_is_refused(tmp_path: Path) -> None:
     assert "no plain file" in done.output
 
 
+def test_the_key_of_an_installation_stays(tmp_path: Path) -> None:
+    said = [
+        CliRunner().invoke(cli.app, ["evidence", "key", "--data-dir", str(tmp_path / "data")])
+        for _ in range(2)
+    ]
+    assert said[0].exit_code == 0, said[0].output
+    assert said[0].output == said[1].output
+    assert len(said[0].output.split()[1]) == 64
+
+
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert run(tmp_path / "none.zip").exit_code == 1

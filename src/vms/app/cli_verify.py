@@ -124,7 +124,8 @@ def _lines(verdict: Verdict, key_given: bool) -> Iterator[str]:
                 "--key: anyone can sign with a key of their own."
             )
         return
-    yield f"NOT AS EXPORTED: {len(verdict.findings)} findings"
+    count = len(verdict.findings)
+    yield f"NOT AS EXPORTED: {count} {'finding' if count == 1 else 'findings'}"
     for finding in verdict.findings[:_MOST_SHOWN]:
         yield f"  {_said(finding)}"
     if len(verdict.findings) > _MOST_SHOWN:

@@ -202,8 +202,10 @@ def _add_jobs(routes: APIRouter, service: ExportService, clock: Clock) -> None:
         job = await service.prepare(
             who.user_id, who.name, spec, {camera.id: camera for camera in cameras}
         )
-        await _note(request, who, job, "export.created", format=spec.format.value,
-                    reason=spec.reason)  # fmt: skip
+        await _note(
+            request, who, job, "export.created", format=spec.format.value, reason=spec.reason,
+            masks=spec.masks,
+        )  # fmt: skip
         await service.submit(job)
         return ExportModel.of(job)
 
