@@ -51,7 +51,6 @@ def fill(database: Path, cameras: int, hours: int, first_ns: int) -> dict[str, i
         for _, sql in made:
             db.execute(sql)
         db.execute("COMMIT")
-        db.execute("ANALYZE")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     return counts
