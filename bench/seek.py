@@ -25,6 +25,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import av
+import psutil
 
 from bench import harness
 from bench.harness import Claim, median, percentile
@@ -79,11 +80,15 @@ async def measure(folder: Path, cameras: int, days: int, count: int) -> None:
         fetch = fetcher(base, token, media)
         ours, live, peers = [], [], []
         fetch(places[0])
+        process = psutil.Process(server.pid)
+        before = harness.cpu_seconds([process])
         for place in places:
             ours.append(timed(volume, place, fetch))
             peers.append(timed(volume, place, lambda one: ffmpeg(volume, one)))
+        spent = (harness.cpu_seconds([process]) - before) * 1000 / len(places)
         for place in growing:
             live.append(timed(volume, place, fetch))
+    print(f"CPU of the server for each instant: {spent:.1f} ms")
     report(lookups, grown, ours, live, peers)
 
 

@@ -175,6 +175,35 @@ async def test_a_lost_index_is_made_again(storage: Rig, playback: Playback) -> N
     assert start == sent[10].arrival_ns
 
 
+@pytest.mark.parametrize(
+    ("line", "old", "new"),
+    [
+        (2, b'"o":', b'"o":9'),
+        (2, b'"t":1', b'"t":0'),
+        (1, b'"s":', b'"s":-'),
+        (3, b'"h":"', b'"h":"g'),
+        (5, b"{", b""),
+    ],
+)
+@pytest.mark.parametrize("at_s", [0.0, 0.5, 0.9, 1.7])
+async def test_a_damaged_index_is_not_believed(
+    storage: Rig, playback: Playback, line: int, old: bytes, new: bytes, at_s: float
+) -> None:
+    sent = make_units(*encode_video())
+    storage.send(sent)
+    await storage.stop()
+    (row,) = await storage.rows()
+    path = storage.root / row.path.replace(".mkv", ".index.jsonl")
+    lines = path.read_bytes().split(b"\n")
+    assert old in lines[line]
+    lines[line] = lines[line].replace(old, new, 1)
+    path.write_bytes(b"\n".join(lines))
+    data, start, _ = await whole(playback, "front", "main", START_NS + int(at_s * SECOND), 0.1)
+    first = int(at_s * 25) // 10 * 10
+    assert [p[2] for p in packets(data)] == [u.data for u in sent[first : first + 10]]
+    assert start == sent[first].arrival_ns
+
+
 async def test_answers_at_once_are_bounded(storage: Rig) -> None:
     playback = Playback(
         storage.catalog, storage.settings.model_copy(update={"playback_responses": 2})
