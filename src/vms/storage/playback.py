@@ -6,10 +6,7 @@ for a bounded number of readers at once.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -35,6 +32,7 @@ from vms.storage.footage import (
 )
 from vms.storage.masked import MaskedVideo
 from vms.storage.masking import Outline
+from vms.storage.readers import Readers
 from vms.storage.recording import Recording
 from vms.storage.remux import Remuxer, playable
 from vms.storage.settings import StorageSettings
@@ -46,6 +44,8 @@ __all__ = ["Answer", "NoFootage", "Playback", "PlaybackBusy", "PlaybackCatalog"]
 T = TypeVar("T")
 
 _MOST_ENCODING = 4
+_READING = 4
+"""Threads that read at once, beside those that a disk holds."""
 
 Timed = tuple[int, bool, bytes]
 """(nanoseconds from the answer's start, whether it is a key picture, the sample)."""
@@ -186,10 +186,10 @@ class Playback:
         self._active = 0
         self._encoding = 0
         # Its own threads: a disk that stands still takes those of nobody else.
-        self._threads = ThreadPoolExecutor(4, "storage-playback")
+        self._readers = Readers("storage-playback", _READING, settings.playback_responses)
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._readers.close()
 
     @property
     def active(self) -> int:
@@ -276,12 +276,11 @@ class Playback:
 
     def in_background(self, work: Callable[[], Any]) -> None:
         """Run in one of the threads that read recordings, without waiting for it."""
-        with contextlib.suppress(RuntimeError):  # raised once they have been closed
-            self._threads.submit(work)
+        self._readers.spawn(work)
 
     async def in_thread(self, work: Callable[..., T], *args: Any) -> T:
         """Run in one of the threads that read recordings."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+        return await self._readers.run(work, *args)
 
     async def snapshot(
         self,
