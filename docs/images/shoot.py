@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -74,12 +75,36 @@ async def shoot(system: System) -> None:
         await page.keyboard.press("ArrowLeft")
         await asyncio.sleep(3)
         save(await page.screenshot(), "playback.png")
+        await _evidence(page, system)
     async with chromium(**PHONE) as context:
         page = await context.new_page()
         await sign_in(page, system.url, system.password)
         await page.wait_for_selector(MOVING)
         await asyncio.sleep(4)
         save(await page.screenshot(), "phone.png")
+
+
+async def _evidence(page: Any, system: System) -> None:
+    prepare(system)
+    for path, ready, name in (
+        ("/evidence", "[data-export][data-state=done]", "evidence.png"),
+        ("/storage", "tr[data-camera]", "storage.png"),
+    ):
+        await page.goto(system.url + path)
+        await page.wait_for_selector(ready, timeout=60_000)
+        await asyncio.sleep(2)
+        save(await page.screenshot(), name)
+
+
+def prepare(system: System) -> None:
+    """A lock, and a case of two cameras, so that there is evidence to see."""
+    client = system.client()
+    end = int(time.time() * 1000) - 5000
+    about = {"cameras": ["gate", "parking"], "start": end - 60_000, "end": end}
+    lock = {"kind": "lock", "reason": "Gate forced open, case 4711"}
+    client.post("/api/v1/holds", json=about | lock).raise_for_status()
+    case = {"format": "case", "reason": "Case 4711, for the police"}
+    client.post("/api/v1/exports", json=about | case).raise_for_status()
 
 
 async def _compare(page: Any, camera: str) -> None:
