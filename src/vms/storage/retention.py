@@ -41,6 +41,8 @@ _EVERY_S = 0.5
 _REST_S = 5.0
 _SWEEP_NS = 1_000_000_000
 _USAGE_NS = 60_000_000_000
+_COUNT_PART = 50
+_PATIENCE_S = 1.0
 _ALL_AGAIN_NS = 6 * 3_600_000_000_000
 _SORRY_NS = DAY_NS
 _TIDY_NS = 3_600_000_000_000
@@ -134,7 +136,10 @@ class Retention:
         self._oldest: dict[str, int] = {}
         self._newest: int | None = None
         self._sizes: Counter[tuple[str, str]] = Counter()
-        self._looked_ns: int | None = None
+        self._freed: Counter[tuple[str, str]] = Counter()
+        self._counting: asyncio.Task[None] | None = None
+        self._count_at_ns: int | None = None
+        self._patience_s: float | None = None
         self._all_ns = clock.monotonic_ns()
         self._tidied_ns: int | None = None
         self._undone: dict[str, int] = {}
@@ -142,6 +147,7 @@ class Retention:
         self._refused: dict[str, int] = {}
 
     async def run(self) -> None:
+        self._patience_s = _PATIENCE_S
         waited = _REST_S
         while True:
             if waited >= _REST_S or any(map(self._is_low, self._volumes)):
@@ -216,23 +222,40 @@ class Retention:
         )
 
     async def _count(self) -> None:
-        """Count what there is, once a minute at most."""
+        """Count what there is, once a minute at most, and for a fiftieth of the time.
+
+        In `run` a count that takes long is not waited for: room is made without it.
+        """
         at = self._clock.monotonic_ns()
-        if self._looked_ns is None or at - self._looked_ns >= _USAGE_NS:
-            usage = await self._catalog.segments.usage()
-            self._cameras = {camera.id: camera for camera in await self._catalog.cameras.list()}
-            self._sizes = Counter()
-            self._oldest = {}
-            for one in usage:
-                self._sizes[one.camera, one.volume] += one.size
-                before = self._oldest.get(one.camera, one.oldest_ns)
-                self._oldest[one.camera] = min(before, one.oldest_ns)
-            self._newest = max((one.newest_ns for one in usage), default=None)
-            self._looked_ns = at
+        if self._counting is None and (self._count_at_ns is None or at >= self._count_at_ns):
+            self._counting = asyncio.create_task(self._counted(), name="storage-count")
+        if self._counting is not None:
+            await asyncio.wait([self._counting], timeout=self._patience_s)
+            if self._counting.done():
+                done, self._counting = self._counting, None
+                done.result()
         if at - self._all_ns >= _ALL_AGAIN_NS:
             self._all_ns = at
             self._sweep.look_again()
             self._walker.look_again()
+
+    async def _counted(self) -> None:
+        began = self._clock.monotonic_ns()
+        freed_before = self._freed.copy()
+        usage = await self._catalog.segments.usage()
+        self._cameras = {camera.id: camera for camera in await self._catalog.cameras.list()}
+        self._sizes, self._oldest = Counter(), {}
+        for one in usage:
+            self._sizes[one.camera, one.volume] += one.size
+            before = self._oldest.get(one.camera, one.oldest_ns)
+            self._oldest[one.camera] = min(before, one.oldest_ns)
+        # What was deleted meanwhile may have been counted still: better too little than
+        # deleting for it again.
+        self._sizes.subtract(self._freed - freed_before)
+        self._freed = Counter()
+        self._newest = max((one.newest_ns for one in usage), default=None)
+        took = self._clock.monotonic_ns() - began
+        self._count_at_ns = began + max(_USAGE_NS, _COUNT_PART * took)
 
     def _names(self) -> list[str]:
         return sorted(self._oldest.keys() | self._cameras.keys())
@@ -249,6 +272,7 @@ class Retention:
         at = self._clock.monotonic_ns()
         for row in gone:
             self._sizes[row.camera, row.volume] -= row.size
+            self._freed[row.camera, row.volume] += row.size
             self.rates[row.volume].freed(row.size)
         ids = {row.id for row in gone}
         for row in rows:
