@@ -130,7 +130,7 @@ def reordered(place: Place) -> Outcome:
     root = place.folder / "logged"
     log, pictures = _logged(root)
     chance = random.Random()
-    count, worse, differ, kept_most = place.rounds(2000, 150), 0, 0, 0
+    count, worse, differ, kept_most = place.rounds(1000, 100), 0, 0, 0
     durable = [n for n, op in enumerate(log.ops) if op.mark is not None]
     for _ in range(count):
         upto = chance.randrange(durable[0] + 1, len(log.ops) + 1)
