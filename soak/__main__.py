@@ -7,7 +7,12 @@ import sys
 
 from bench.harness import ROOT
 
-RUNS = (["soak.faults"], ["soak.clips", "--bus", "memory"], ["soak.clips", "--bus", "nats"])
+RUNS = (
+    ["soak.faults"],
+    ["soak.retention"],
+    ["soak.clips", "--bus", "memory"],
+    ["soak.clips", "--bus", "nats"],
+)
 
 
 def main() -> None:
