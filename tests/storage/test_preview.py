@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -19,6 +20,7 @@ from vms.common.clock import SystemClock
 from vms.common.model.segment import SegmentRow
 from vms.storage import preview
 from vms.storage.preview import CELL_MS, STRIP_MS, Previews, forget, sweep
+from vms.storage.recording import Recording
 from vms.storage.volume import Volume
 
 STRIP = 1_790_000_400_000
@@ -100,9 +102,8 @@ async def test_the_sub_stream_is_taken_where_it_is_recorded(
     await record(storage, "sub", 12)
     await storage.stop()
     read: list[str] = []
-    whole = preview.Recording
 
-    class Noted(whole):  # type: ignore[misc, valid-type]
+    class Noted(Recording):
         def __init__(self, volume: Volume, row: SegmentRow) -> None:
             read.append(row.stream)
             super().__init__(volume, row)
@@ -124,6 +125,26 @@ async def test_it_is_made_once_and_goes_with_its_footage(storage: Rig, previews:
     assert forget(storage.root, "front", BEGIN_NS + 599 * SECOND, BEGIN_NS + 900 * SECOND) == 1
     empty, _ = await previews.sheet("front", STRIP)
     assert float(image(empty).std()) < 4, "faulty footage gives empty cells"
+
+
+async def test_footage_deleted_as_its_sheet_is_made_leaves_none(
+    storage: Rig, previews: Previews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record(storage)
+    await storage.stop()
+    (row,) = await storage.rows()
+    make = preview.make_sheet
+
+    def late(*args: Any) -> bytes:
+        made = make(*args)
+        (storage.root / row.path).unlink()
+        forget(storage.root, "front", row.start_ns, row.end_ns)
+        return made
+
+    monkeypatch.setattr(preview, "make_sheet", late)
+    jpeg, _ = await previews.sheet("front", STRIP)
+    assert float(image(jpeg).std()) > 10
+    assert not list((storage.root / "previews" / "front").iterdir())
 
 
 async def test_one_that_grows_is_made_anew(storage: Rig, previews: Previews) -> None:

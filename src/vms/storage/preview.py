@@ -184,7 +184,18 @@ class Previews:
             return kept
         jpeg = make_sheet(self._volume_of, rows, start_ms, masks)
         self._keep(path, jpeg)
+        # What was deleted meanwhile must not be seen from here, and what a disk that is away
+        # holds is to be seen once it is back.
+        if not all(self._is_there(row) for row in rows):
+            with contextlib.suppress(OSError):
+                path.unlink()
         return jpeg
+
+    def _is_there(self, row: SegmentRow) -> bool:
+        try:
+            return self._volume_of(row).path(row.path).is_file()
+        except (OSError, VmsError):
+            return False
 
     def _kept(self, path: Path, growing: bool) -> bytes | None:
         try:
