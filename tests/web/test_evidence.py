@@ -117,6 +117,8 @@ async def test_an_export_is_asked_for_followed_saved_and_deleted(
         await page.wait_for_selector("dialog >> text=About")
         await page.click("dialog [type=submit]")
         await page.wait_for_selector("[data-export][data-state=done]", timeout=40_000)
+        key = client.get(f"{API}/system/evidence-key").raise_for_status().json()
+        assert key["fingerprint"] in await page.inner_text(".key-line")
         (job,) = client.get(f"{API}/exports").raise_for_status().json()["exports"]
         assert job["spec"]["cameras"] == ["door"]
         assert job["spec"]["reason"] == "Case 4711"

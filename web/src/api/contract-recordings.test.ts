@@ -172,6 +172,7 @@ describe("the server's document, of recordings", () => {
       get /holds, post /holds, delete /holds/{hold_id},
       get /exports, post /exports, post /exports/{export_id}/cancel, delete /exports/{export_id},
       post /exports/{export_id}/token, get /exports/{export_id}/file,
+      get /system/evidence-key,
       get /storage, get /storage/retention, put /storage/retention, get /storage/coverage,
       get /audit, get /audit/check`;
     for (const call of calls.split(',')) {

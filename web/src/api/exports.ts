@@ -97,6 +97,10 @@ export const exportAddress = async (id: string): Promise<string> => {
   return `/api/v1${one(id)}/file?${new URLSearchParams({ token })}`;
 };
 
+/** The key that cases are signed with; its fingerprint is published, so that others can check. */
+export const getEvidenceKey = (): Promise<{ fingerprint: string }> =>
+  api.get('/system/evidence-key');
+
 export interface Rate {
   /** Bytes a second of each stream that is recorded, by measure. */
   perSecond: number;

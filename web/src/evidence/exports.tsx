@@ -1,7 +1,13 @@
 /** The exports: how far they are, fetching them, and how long they stay. */
 
 import { createResource, createSignal, For, onCleanup, Show } from 'solid-js';
-import { cancelExport, deleteExport, type ExportModel, listExports } from '../api/exports';
+import {
+  cancelExport,
+  deleteExport,
+  type ExportModel,
+  getEvidenceKey,
+  listExports,
+} from '../api/exports';
 import { bytes, clock, dateTime, number, t, tn } from '../i18n';
 import { cameraById } from '../state/cameras';
 import { watched } from '../state/page';
@@ -77,6 +83,7 @@ export function Exports() {
           </Show>
         )}
       </Show>
+      <KeyLine />
       <Show when={deleting()}>
         {(job) => (
           <Confirm
@@ -89,6 +96,20 @@ export function Exports() {
           />
         )}
       </Show>
+    </Show>
+  );
+}
+
+/** Whoever gets a case compares this with what they were told by another way. */
+function KeyLine() {
+  const [key] = createResource(() => getEvidenceKey().catch(() => undefined));
+  return (
+    <Show when={key.latest}>
+      {(found) => (
+        <p class="faint key-line">
+          {t('exports.key')} <span class="mono">{found().fingerprint}</span>
+        </p>
+      )}
     </Show>
   );
 }

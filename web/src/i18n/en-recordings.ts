@@ -87,6 +87,7 @@ export const recordings = {
   'exports.problems_one': '{count} problem',
   'exports.problems_other': '{count} problems',
   'exports.hole': '{name}: nothing from {from} to {to}',
+  'exports.key': 'Cases are signed with the key of this fingerprint:',
   'exports.delete.title': 'Delete this export?',
   'exports.delete.lead': 'The file is removed from the server. The recordings stay.',
 

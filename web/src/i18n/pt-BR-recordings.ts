@@ -89,6 +89,7 @@ export const recordings: Record<keyof typeof english, string> = {
   'exports.problems_one': '{count} problema',
   'exports.problems_other': '{count} problemas',
   'exports.hole': '{name}: nada de {from} a {to}',
+  'exports.key': 'Os casos são assinados com a chave desta impressão digital:',
   'exports.delete.title': 'Excluir esta exportação?',
   'exports.delete.lead': 'O arquivo é removido do servidor. As gravações ficam.',
 
