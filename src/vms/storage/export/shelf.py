@@ -78,7 +78,8 @@ class Shelf:
             }
             for camera, plan in plans.items()
         }
-        (self.folder / _DONE).unlink(missing_ok=True)
+        for stale in (self.folder / _DONE, self.part, self.whole):
+            stale.unlink(missing_ok=True)
         temporary = self.folder / f"{_PLAN}.new"
         with temporary.open("w") as file:
             json.dump(fields, file)
