@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.browser import chromium, needs_chromium
 from tests.support.case_vectors import FOLDER, OURS, THEIRS, vector
+from tests.support.export_rig import exporting, footage
+from tests.support.storage_media import SECOND, START_NS
+
+from vms.storage.export import check
+from vms.storage.export.spec import Format, Spec
 
 PAGE = Path(__file__).resolve().parents[2] / "web" / "dist" / "verify.html"
 VECTORS = {one["name"]: one for one in json.loads((FOLDER / "vectors.json").read_text("utf-8"))}
@@ -78,6 +85,37 @@ async def test_cases_are_judged_as_the_command_line_does(tmp_path: Path) -> None
             assert verdict == ("bad" if found else "ok"), fields["name"]
         assert page.errors == []
         assert [url for url in page.asked if not url.startswith("file:")] == []
+
+
+async def test_an_export_is_judged_by_the_page_that_lies_in_it(tmp_path: Path) -> None:
+    async with exporting(tmp_path, footage("front"), page=PAGE) as rig:
+        spec = Spec(("front",), START_NS, START_NS + 4 * SECOND, format=Format.CASE)
+        spec = replace(spec, reason="Furto às 14 h")
+        _, made = await rig.done(spec)
+        case = tmp_path / "case.zip"
+        case.write_bytes(made.read_bytes())
+    unpacked = tmp_path / "unpacked"
+    with zipfile.ZipFile(case) as archive:
+        archive.extractall(unpacked)
+    assert (unpacked / "verify.html").read_bytes() == PAGE.read_bytes()
+    async with chromium(locale="en-US") as browser:
+        page = await browser.new_page()
+        await page.goto((unpacked / "verify.html").as_uri())
+        for one in (case, unpacked):
+            assert await judged(page, one) == ("ok", [])
+            assert "Furto às 14 h" in await page.inner_text("main")
+            assert await page.get_attribute("[data-file]", "data-state") == "proven"
+        (video,) = unpacked.glob("front/*.mkv")
+        data = bytearray(video.read_bytes())
+        data[len(data) // 2] ^= 1
+        video.write_bytes(data)
+        verdict, found = await judged(page, unpacked)
+        assert verdict == "bad"
+        assert [one["what"] for one in found] == ["altered"]
+        assert found == [
+            {"what": one.what.value, "path": one.path, "start": one.start_ms, "end": one.end_ms}
+            for one in check.verify(unpacked).findings
+        ]
 
 
 async def test_it_tells_who_exported_when_and_why_and_compares_the_key(tmp_path: Path) -> None:
