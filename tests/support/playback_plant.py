@@ -13,6 +13,7 @@ from tests.support.loop_thread import LoopThread
 from tests.support.plant import add_camera, now_ms
 from tests.support.system import System, wait_for
 
+from vms.common.model.media import Codec
 from vms.simulator.server import Simulator
 from vms.simulator.sources import Scene
 
@@ -22,6 +23,8 @@ VIEW = Scene(width=320, height=180, fps=FPS, bitrate=150_000, gop=30, view="yard
 NAMES = tuple(f"c{number}" for number in range(1, 10))
 GAPPED = NAMES[-1]
 """The camera that was away for a while."""
+HEARD = NAMES[1]
+"""The camera that has a microphone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ def recorded(data: Path, seconds: float, names: Sequence[str] = NAMES) -> Iterat
         with System(data, "--no-demo").wait_ready() as system:
             client = system.client()
             for name in names:
-                simulator.add_camera(name, VIEW)
+                sound = Codec.AAC if name == HEARD else None
+                simulator.add_camera(name, VIEW, audio=sound)
                 add_camera(client, name, simulator.url(name))
             loop.call(simulator.prepare())
             plant = Plant(system, client, simulator, loop)

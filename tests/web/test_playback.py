@@ -18,7 +18,8 @@ from tests.support.playback_page import (
     step,
     until,
 )
-from tests.support.playback_plant import FPS, GAPPED, NAMES, Plant, recorded
+from tests.support.playback_plant import FPS, GAPPED, HEARD, NAMES, Plant, recorded
+from tests.support.web_rig import fits_width
 
 pytestmark = [
     needs_chromium,
@@ -28,6 +29,12 @@ pytestmark = [
 ]
 
 DESK = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US", "timezone_id": "UTC"}
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "locale": "pt-BR",
+    "is_mobile": True,
+    "has_touch": True,
+}
 PICTURE_MS = 1000 / FPS
 
 
@@ -96,6 +103,33 @@ async def test_cameras_play_instep(plant: Plant, count: int) -> None:
         assert statistics.median(found) <= 100
         await page.keyboard.press("k")
         await until(page, lambda seen: apart_ms(seen) <= PICTURE_MS + 1, "the same moment", 10)
+
+
+async def test_one_camera_is_heard(plant: Plant) -> None:
+    start, _ = plant.spans(HEARD)[0]
+    loud = """() => [...document.querySelectorAll('[data-playback]')]
+        .filter(tile => !tile.querySelector('video').muted).map(tile => tile.dataset.playback)"""
+    async with chromium(**DESK) as context:
+        page = await open_playback(context, plant.system, [NAMES[0], HEARD], start + 1000)
+        assert await page.evaluate(loud) == []
+        assert await page.locator("[aria-label='Sound on']").count() == 0
+        await page.click(f"[data-playback={HEARD}] .stage-name")
+        await page.click("[aria-label='Sound on']")
+        await page.wait_for_selector("[aria-label='Sound off']")
+        assert await page.evaluate(loud) == [HEARD]
+        await page.select_option(".speed", "4")
+        await page.wait_for_function(f"() => ({loud})().length === 0")
+
+
+async def test_on_a_phone_in_portuguese_it_fits(plant: Plant) -> None:
+    start, _ = plant.spans(NAMES[0])[0]
+    async with chromium(**PHONE) as context:
+        page = await open_playback(context, plant.system, NAMES[:4], start + 1000)
+        assert await fits_width(page)
+        await page.tap(".timeline-foot .btn")
+        await page.tap(".selection-bar .btn:has-text('Bloquear')")
+        await page.wait_for_selector("dialog[open]")
+        assert await fits_width(page)
 
 
 async def test_backwards(plant: Plant) -> None:

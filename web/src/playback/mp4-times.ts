@@ -11,6 +11,8 @@ export interface PictureTime {
 
 /** A box of headers larger than this is not one of ours. */
 const MOST_HEADERS = 8 << 20;
+/** A run of samples longer than this is not one of ours either. */
+const MOST_SAMPLES = 100_000;
 const SYNC_MASK = 0x0001_0000;
 
 export class PictureTimes {
@@ -101,6 +103,7 @@ export class PictureTimes {
   ): number {
     const flags = box.getUint32(0) & 0xffffff;
     const count = box.getUint32(4);
+    if (count > MOST_SAMPLES) throw new Error('too many samples');
     let at = 8 + (flags & 0x1 ? 4 : 0);
     const firstFlags = flags & 0x4 ? box.getUint32(at) : undefined;
     if (flags & 0x4) at += 4;
