@@ -194,7 +194,16 @@ def _add_key(routes: APIRouter, service: ExportService) -> None:
 
 
 def _add_jobs(routes: APIRouter, service: ExportService, clock: Clock) -> None:
-    @routes.post("/exports", status_code=202)
+    @routes.post(
+        "/exports",
+        status_code=202,
+        responses={
+            404: {
+                "description": "One of the cameras is not there.",
+                "content": {"application/problem+json": {}},
+            }
+        },
+    )
     async def add_export(request: Request, who: Exporter, wish: ExportWish) -> ExportModel:
         """Ask for footage as files. All cameras named must be allowed, or nothing is made."""
         cameras = await _cameras(request, who, wish.cameras, masks=wish.masks)
