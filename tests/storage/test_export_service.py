@@ -18,6 +18,7 @@ from tests.support.export_rig import exporting, footage
 from tests.support.storage_media import SECOND, START_NS
 from tests.support.storage_rig import camera
 
+from vms.common.errors import CatalogError
 from vms.common.model.camera import Mask
 from vms.common.model.evidence import ExportState
 from vms.common.model.media import Codec
@@ -363,6 +364,44 @@ async def test_a_job_that_nobody_can_make_fails_and_the_next_one_comes(tmp_path:
         await rig.catalog.exports.update(replace(job, spec={"format": "gif"}))
         await rig.service.submit(replace(job, id="f" * 16))
         assert (await rig.until("f" * 16)).state is ExportState.DONE
+
+
+async def test_several_are_made_at_once_each_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    seal = maker.Maker.seal
+
+    def noted(self: maker.Maker, files: Any) -> int:
+        made.append(self._order.id)
+        return seal(self, files)
+
+    monkeypatch.setattr(maker.Maker, "seal", noted)
+    async with exporting(tmp_path, footage("front"), export_jobs=3) as rig:
+        jobs = [await rig.ask(asked(format=Format.CASE)) for _ in range(6)]
+        for job in jobs:
+            assert (await rig.until(job.id)).state is ExportState.DONE
+            assert check.verify(rig.service.file(job)).ok
+        assert sorted(made) == sorted(job.id for job in jobs)
+
+
+async def test_a_catalog_that_is_away_only_delays_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with exporting(tmp_path, footage("front")) as rig:
+        append, tries = rig.catalog.audit.append, [0]
+
+        async def away(*arguments: Any) -> Any:
+            tries[0] += 1
+            if tries[0] == 1:
+                raise CatalogError("the database does not answer")
+            return await append(*arguments)
+
+        monkeypatch.setattr(rig.catalog.audit, "append", away)
+        job = await rig.until((await rig.ask(asked())).id)
+        assert job.state is ExportState.DONE
+        assert tries[0] == 2
+        assert len(shown(rig.service.file(job))) == 100
 
 
 def _slowly(monkeypatch: pytest.MonkeyPatch) -> None:
