@@ -34,7 +34,6 @@ from vms.common.errors import NotFound, StorageError, VmsError
 from vms.common.model.segment import SegmentRow
 from vms.storage.hand import Hand
 from vms.storage.metrics import REMOVED_BYTES
-from vms.storage.preview import forget
 from vms.storage.volume import Volume, fsync_folder, index_path
 from vms.storage.volume_state import NO_SPACE
 from vms.storage.volumes import Volumes
@@ -74,6 +73,9 @@ def forget_previews(root: Path) -> Gone:
     """Removes the previews below `root` (the data directory) of what was deleted."""
 
     def gone(rows: Sequence[SegmentRow]) -> None:
+        # What decodes takes long to load, and a start must not wait for it.
+        from vms.storage.preview import forget
+
         for camera, start, end in _spans(rows):
             try:
                 forget(root, camera, start, end)
