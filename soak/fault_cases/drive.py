@@ -36,6 +36,7 @@ from vms.storage.survey import cameras_of, days_of, files_of
 MOST_CAMERAS = 16
 FPS = 25
 GOP = 25
+_TOUCH_NS = 200_000_000
 
 
 class Victim:
@@ -196,10 +197,11 @@ class Archive:
         return len(rows - files) + sum(not _is_locked(self.roots[n] / path) for n, path in stray)
 
     def overlaps(self) -> int:
-        """Files of one stream that claim the same moment as the one before."""
+        """Files of one stream that claim the same time as the one before, by more than pictures
+        come early or late: a file's end is an estimate."""
         rows = sorted(self.rows(), key=lambda row: (row.camera, row.stream, row.start_ns))
         return sum(
-            (a.camera, a.stream) == (b.camera, b.stream) and b.start_ns < a.end_ns
+            (a.camera, a.stream) == (b.camera, b.stream) and b.start_ns < a.end_ns - _TOUCH_NS
             for a, b in pairwise(rows)
         )
 

@@ -94,6 +94,22 @@ async def test_a_kill_between_index_and_row_is_gone_on_from(tmp_path: Path) -> N
         assert (back.start_ns, back.end_ns) == (row.start_ns, row.end_ns)
 
 
+async def test_files_that_follow_may_touch(tmp_path: Path) -> None:
+    """The end of a file is an estimate: by how much pictures come late it reaches over."""
+    async with rig(tmp_path) as storage:
+        first, second = await recorded(storage)
+        by = first.end_ns - second.start_ns - 30_000_000
+        segments, holds = storage.catalog.segments, storage.catalog.holds
+        (moved,) = await restamp(
+            lambda row: storage.root / row.path, segments, holds, [second], by
+        )  # fmt: skip
+        assert moved.start_ns == first.end_ns - 30_000_000
+        with pytest.raises(StorageError, match="would come to lie over"):
+            await restamp(
+                lambda row: storage.root / row.path, segments, holds, [moved], -300_000_000
+            )  # fmt: skip
+
+
 async def test_nothing_is_moved_over_other_footage(tmp_path: Path) -> None:
     async with rig(tmp_path) as storage:
         first, second = await recorded(storage)

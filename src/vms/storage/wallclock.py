@@ -32,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 _LATEST_NS = 1 << 62
 _MOST_DONE = 10_000
+_TOUCH_NS = 200_000_000
+"""Files that follow one another may share this: a file ends with how long its last picture is
+shown, which is an estimate, while pictures come a little early or late."""
 
 Key = tuple[str, str]
 Place = Callable[[SegmentRow], Path]
@@ -165,8 +168,10 @@ async def check_restamp(
 async def _check_room(rows: Rows, moving: set[str], row: SegmentRow, by: int) -> None:
     if row.start_ns + by < 0:
         raise StorageError(f"{row.path} would begin before 1970")
-    for other in await rows.spans(row.camera, row.stream, row.start_ns + by, row.end_ns + by):
-        if other.id not in moving:
+    start, end = row.start_ns + by, row.end_ns + by
+    for other in await rows.spans(row.camera, row.stream, start, end):
+        shared = min(other.end_ns, end) - max(other.start_ns, start)
+        if other.id not in moving and shared > min(_TOUCH_NS, (end - start) // 2):
             raise StorageError(
                 f"{row.path} would come to lie over {other.path} of the same stream; "
                 "choose a larger span, or another shift"
