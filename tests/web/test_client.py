@@ -105,7 +105,12 @@ async def test_playback_shows_the_picture_of_the_wall_time_it_says(system: Syste
     def recorded() -> int:
         """The end of a span that is long enough to jump within; 0: there is none yet."""
         end = int(time.time() * 1000)
-        query = {"start": end - 3_600_000, "end": end, "stream": "main", "step": 0}
+        query: dict[str, str | int] = {
+            "start": end - 3_600_000,
+            "end": end,
+            "stream": "main",
+            "step": 0,
+        }
         answer = client.get(f"/api/v1/cameras/{camera}/timeline", params=query)
         spans: list[dict[str, int]] = answer.raise_for_status().json()["spans"]
         long = [span["end"] for span in spans if span["end"] - span["start"] > 16_000]

@@ -42,7 +42,12 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 def spans(client: httpx.Client, camera: str) -> list[dict[str, Any]]:
     end = now_ms() + 1000
-    query = {"start": end - 3_600_000, "end": end, "stream": "main", "step": 0}
+    query: dict[str, str | int] = {
+        "start": end - 3_600_000,
+        "end": end,
+        "stream": "main",
+        "step": 0,
+    }
     answer = client.get(f"{API}/cameras/{camera}/timeline", params=query).raise_for_status()
     found: list[dict[str, Any]] = answer.json()["spans"]
     return found
