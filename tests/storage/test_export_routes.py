@@ -16,6 +16,7 @@ from tests.support.export_rig import footage
 from tests.support.storage_media import SECOND, START_NS
 from tests.support.storage_rig import camera, rig
 
+from vms.auth.policy import Principal
 from vms.catalog.port import Role
 from vms.common.clock import SystemClock
 from vms.common.errors import CatalogError
@@ -115,6 +116,30 @@ async def test_others_exports_are_not_there_but_for_administrators(api: Api) -> 
         assert (await otto.get(f"{one}/file")).status_code == 200
         assert (await admin.delete(one)).status_code == 204
         assert (await otto.get(one)).status_code == 404
+
+
+async def test_a_token_opens_one_export_while_its_holder_may(api: Api) -> None:
+    async with signed_in(api, "otto", "olga", "admin") as (otto, olga, admin), api.client() as door:
+        mine, hers = await made(otto, **wish()), await made(olga, **wish())
+        assert (await olga.post(f"{URL}/{mine['id']}/token")).status_code == 404
+        assert (await door.post(f"{URL}/{mine['id']}/token")).status_code == 401
+        token = (await otto.post(f"{URL}/{mine['id']}/token")).json()["token"]
+
+        async def status(job: dict[str, Any], given: str) -> int:
+            return (await door.get(f"{URL}/{job['id']}/file", params={"token": given})).status_code
+
+        assert await status(mine, token) == 200
+        assert await status(hers, token) == 401
+        for wrong in ("", "a.b.c", token[:-2], token + "x"):
+            assert await status(mine, wrong) == 401, wrong
+        assert await status(mine, "x" * 5000) == 422
+        opens = await api.services.catalog.users.by_name("otto")
+        holder = Principal(opens.id, "otto", Role.OPERATOR, session_id="")
+        camera_token, _ = api.services.auth.media.issue(holder, mine["id"], 0, 0)
+        assert await status(mine, camera_token) == 401
+        user = next(u for u in (await admin.get("/api/v1/users")).json() if u["username"] == "otto")
+        await admin.patch(f"/api/v1/users/{user['id']}", json={"role": "viewer"})
+        assert await status(mine, token) == 403
 
 
 async def test_every_action_stands_in_the_trail(api: Api) -> None:
