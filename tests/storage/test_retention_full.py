@@ -96,10 +96,10 @@ async def test_the_oldest_makes_room_and_locks_do_not(small: Path) -> None:
     async with rig(small, min_free_bytes=4 * _MIB, rotation_minutes=1) as storage:
         feed = Feed(storage)
         await feed.send(6)
-        (locked, *_) = await recorded(storage, feed, 20)
+        (locked, *_) = await recorded(storage, feed, 40)
         await hold(storage, "one", locked.start_ns, locked.end_ns)
         await feed.send(50)
-        rows = await recorded(storage, feed, 20)
+        rows = await recorded(storage, feed, 40)
         assert rows[0].id == locked.id
         assert rows[1].start_ns > locked.end_ns + 2 * _STEP_NS
         assert (storage.root / locked.path).stat().st_size == rows[0].size
@@ -117,6 +117,6 @@ async def test_the_oldest_makes_room_and_locks_do_not(small: Path) -> None:
         assert all((storage.root / path).exists() for path in there)
 
         await storage.catalog.holds.release("all", time.time_ns(), "somebody")
-        rows = await recorded(storage, feed, 20)
+        rows = await recorded(storage, feed, 40)
         assert rows[0].id == locked.id
         await wait_for(lambda: not alarms.active(LOCKS), 10)

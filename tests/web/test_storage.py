@@ -97,7 +97,7 @@ async def test_the_audit_page_filters_and_checks_its_chain(system: System) -> No
         await page.fill("[name=action]", "retention.changed")
         await page.keyboard.press("Tab")
         first = page.locator("tr[data-seq]").first
-        await page.locator("tr[data-seq] >> text=retention.changed").first.wait_for()
+        await page.wait_for_selector("tr[data-seq]:first-child:has-text('retention.changed')")
         assert "admin" in await first.inner_text()
         assert "33" in await first.inner_text()
         await page.fill("[name=action]", "no-such-thing")
