@@ -1,10 +1,10 @@
 /** Where recordings lie, how long they are kept, and what was missed. */
 
-import { createEffect, createResource, For, onCleanup, Show } from 'solid-js';
+import { For, Show } from 'solid-js';
 import { getStorage, type StorageAlarm, type StorageVolume } from '../api/storage';
 import { bytes, dateTime, t } from '../i18n';
 import { cameraById } from '../state/cameras';
-import { watched } from '../state/page';
+import { createPolled } from '../state/polled';
 import { isAdministrator } from '../state/session';
 import { CameraTable } from '../storage/cameras';
 import { CoveragePanel } from '../storage/coverage';
@@ -15,16 +15,8 @@ import { Panel } from '../ui/panel';
 import { explain } from '../ui/toast';
 import { SystemTabs } from './system';
 
-const EVERY_MS = 10_000;
-
 export function StoragePage() {
-  const [info, { refetch }] = createResource(getStorage);
-  createEffect(() => {
-    if (!watched()) return;
-    const timer = setInterval(() => void refetch(), EVERY_MS);
-    onCleanup(() => clearInterval(timer));
-  });
-  const known = () => (info.state === 'errored' ? undefined : info.latest);
+  const { info, known, refetch } = createPolled(getStorage);
   return (
     <div class="page">
       <div class="page-inner wide">

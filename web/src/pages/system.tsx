@@ -1,13 +1,13 @@
 /** How the system is: version, health, storage, and what this browser can play. */
 
-import { createEffect, createResource, For, type JSX, onCleanup, Show } from 'solid-js';
+import { For, type JSX, Show } from 'solid-js';
 import { getSystem } from '../api/system';
 import type { SystemInfo } from '../api/types';
 import { bits, bytes, dateTime, number, span, t } from '../i18n';
 import { codecLabel } from '../live/facts';
 import { capabilities } from '../live/ladder';
 import { cameraList, stateOf } from '../state/cameras';
-import { watched } from '../state/page';
+import { createPolled } from '../state/polled';
 import { isAdministrator } from '../state/session';
 import { Empty, Loading } from '../ui/controls';
 import { Icon } from '../ui/icon';
@@ -15,16 +15,8 @@ import { Panel } from '../ui/panel';
 import { Tabs } from '../ui/tabs';
 import { explain } from '../ui/toast';
 
-const EVERY_MS = 10_000;
-
 export function SystemPage() {
-  const [info, { refetch }] = createResource(getSystem);
-  createEffect(() => {
-    if (!watched()) return;
-    const timer = setInterval(() => void refetch(), EVERY_MS);
-    onCleanup(() => clearInterval(timer));
-  });
-  const known = () => (info.state === 'errored' ? undefined : info.latest);
+  const { info, known, refetch } = createPolled(getSystem);
   return (
     <div class="page">
       <div class="page-inner">
