@@ -6,12 +6,15 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import event
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.dialects import registry
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -26,6 +29,8 @@ from sqlalchemy.util import await_only
 from vms.common.errors import CatalogError, ConfigError
 from vms.common.secret import redact
 
+T = TypeVar("T")
+
 _BUSY_MS = 15_000
 _AGAIN = 0.02
 _READERS = 4
@@ -34,12 +39,47 @@ _BROKEN = ("file is not a database", "disk image is malformed")
 """What SQLite says of a file that is none of its own, or no longer."""
 
 
-class Database:
-    """`read` and `write` give a connection in a transaction; `write` commits at its end."""
+class _Glances:
+    """Readings of SQLite, each whole in one thread: a hop for all of it, not one a call."""
 
-    def __init__(self, reader: AsyncEngine, writer: AsyncEngine, place: str) -> None:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(_READERS, "catalog")
+        self._gate = asyncio.Semaphore(_READERS)
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        async with asyncio.timeout(_WAIT):
+            await self._gate.acquire()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._in, work)
+        finally:
+            self._gate.release()
+
+    def _in(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.connect() as connection:
+            return work(connection)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        self._engine.dispose()
+
+
+class Database:
+    """`read` and `write` give a connection in a transaction; `write` commits at its end.
+
+    `glance` reads too, in a quarter of the time on SQLite: for what is asked again and again.
+    """
+
+    def __init__(
+        self,
+        reader: AsyncEngine,
+        writer: AsyncEngine,
+        place: str,
+        glances: _Glances | None = None,
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self._glances = glances
         self.place = place
         """Where the rows are, for messages; without credentials."""
 
@@ -48,6 +88,16 @@ class Database:
         try:
             async with self._reader.connect() as connection:
                 yield connection
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise self._translated(error) from error
+
+    async def glance(self, work: Callable[[Connection], T]) -> T:
+        """What `work` reads, in one transaction. It may run in a thread; it does not write."""
+        if self._glances is None:
+            async with self.read() as connection:
+                return await connection.run_sync(work)
+        try:
+            return await self._glances.run(work)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             raise self._translated(error) from error
 
@@ -65,6 +115,8 @@ class Database:
         return self._writer.dialect.name
 
     async def close(self) -> None:
+        if self._glances is not None:
+            await self._glances.close()
         await self._reader.dispose()
         if self._writer is not self._reader:
             await self._writer.dispose()
@@ -119,7 +171,8 @@ def _sqlite(url: URL) -> Database:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise ConfigError(f"catalog file {path} cannot be opened: {error.strerror}") from error
-    target = URL.create("sqlite+aiosqlite", database=str(path))
+    registry.register("sqlite.vms", "vms.catalog.sqlite_dialect", "Dialect")
+    target = URL.create("sqlite+vms", database=str(path))
     common: dict[str, Any] = {
         "pool_timeout": _WAIT,
         "max_overflow": 0,
@@ -130,30 +183,41 @@ def _sqlite(url: URL) -> Database:
     # The pool of one is the lock: writers of this process wait here and in their order,
     # those of other processes within SQLite's busy timeout.
     writer = create_async_engine(target, pool_size=1, **common)
-    for engine, begin, pragmas in (
-        (reader, "BEGIN", ("query_only=ON",)),
-        (writer, "BEGIN IMMEDIATE", ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")),
-    ):
-        _prepare_sqlite(engine, begin, (f"busy_timeout={_BUSY_MS}", *pragmas))
-    return Database(reader, writer, str(path))
+    glances = create_engine(target.set(drivername="sqlite"), pool_size=_READERS, **common)
+    reading, writing = (
+        ("query_only=ON",),
+        ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"),
+    )
+    _prepare_sqlite(reader.sync_engine, "BEGIN", reading, _pause)
+    _prepare_sqlite(glances, "BEGIN", reading, partial(time.sleep, _AGAIN))
+    _prepare_sqlite(writer.sync_engine, "BEGIN IMMEDIATE", writing, _pause)
+    return Database(reader, writer, str(path), _Glances(glances))
 
 
-def _prepare_sqlite(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
+def _pause() -> None:
+    await_only(asyncio.sleep(_AGAIN))
+
+
+def _prepare_sqlite(
+    engine: Engine, begin: str, pragmas: tuple[str, ...], pause: Callable[[], None]
+) -> None:
+    """`pause` waits a little, in the manner of the engine."""
+
+    @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:
         # Python's own implicit BEGIN comes late and deferred: ours is explicit.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in pragmas:
-            _set(cursor, pragma)
+        for pragma in (f"busy_timeout={_BUSY_MS}", *pragmas):
+            _set(cursor, pragma, pause)
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:
         connection.exec_driver_sql(begin)
 
 
-def _set(cursor: Any, pragma: str) -> None:
+def _set(cursor: Any, pragma: str, pause: Callable[[], None]) -> None:
     """SQLite does not wait for its busy timeout while another process changes to WAL."""
     deadline = time.monotonic() + _BUSY_MS / 1000
     while True:
@@ -162,7 +226,7 @@ def _set(cursor: Any, pragma: str) -> None:
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
-            await_only(asyncio.sleep(_AGAIN))
+            pause()
         else:
             return
 
