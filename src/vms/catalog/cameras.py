@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vms.catalog import tables as t
@@ -14,6 +14,13 @@ from vms.catalog.forms import masks_of, masks_text, schedule_of, schedule_text
 from vms.catalog.seal import Seal
 from vms.common.errors import Conflict, NotFound
 from vms.common.model.camera import Camera, RecordingMode, StreamConfig, Transport, check_id
+
+_GET = select(t.cameras).where(t.cameras.c.id == bindparam("camera_id"))
+_STREAMS = (
+    select(t.streams)
+    .where(t.streams.c.camera_id == bindparam("camera_id"))
+    .order_by(t.streams.c.position)
+)
 
 
 class Cameras:
@@ -35,24 +42,20 @@ class Cameras:
         return tuple(self._camera(row, by_camera.get(row.id, ())) for row in rows)
 
     async def get(self, camera_id: str) -> Camera:
-        async with self._database.read() as connection:
-            row = (
-                await connection.execute(select(t.cameras).where(t.cameras.c.id == camera_id))
-            ).one_or_none()
-            if row is None:
-                raise _missing(camera_id)
-            streams = (
-                await connection.execute(
-                    select(t.streams)
-                    .where(t.streams.c.camera_id == camera_id)
-                    .order_by(t.streams.c.position)
-                )
-            ).all()
+        wanted = {"camera_id": camera_id}
+
+        def read(connection: Connection) -> tuple[Row[Any] | None, Sequence[Row[Any]]]:
+            row = connection.execute(_GET, wanted).one_or_none()
+            return row, connection.execute(_STREAMS, wanted).all()
+
+        row, streams = await self._database.glance(read)
+        if row is None:
+            raise _missing(camera_id)
         return self._camera(row, streams)
 
     async def exists(self, camera_id: str) -> bool:
-        async with self._database.read() as connection:
-            return bool(await connection.scalar(_exists(camera_id)))
+        query = _exists(camera_id)
+        return bool(await self._database.glance(lambda one: one.scalar(query)))
 
     async def add(self, camera: Camera) -> None:
         _check(camera)

@@ -103,22 +103,24 @@ class Segments:
     async def spans(
         self, camera: str, stream: str | None, start_ns: int, end_ns: int
     ) -> list[SegmentRow]:
-        return await self._all(
-            select(t.segments)
-            .where(*_overlapping(camera, stream, start_ns, end_ns))
-            .order_by(_S.start_ns, _S.stream)
-        )
+        query = _SPANS if stream is None else _SPANS_OF_STREAM
+        values: dict[str, Any] = {"camera": camera, "start_ns": start_ns, "end_ns": end_ns}
+        values["from_ns"] = start_ns - MAX_SEGMENT_NS
+        if stream is not None:
+            values["stream"] = stream
+        return await self._glanced(query, values)
 
     async def stretches(
         self, camera: str, stream: str, start_ns: int, end_ns: int
     ) -> list[tuple[int, int, str]]:
-        query = (
-            select(_S.start_ns, _S.end_ns, _S.mode)
-            .where(*_overlapping(camera, stream, start_ns, end_ns))
-            .order_by(_S.start_ns)
-        )
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
+        values = {
+            "camera": camera,
+            "stream": stream,
+            "start_ns": start_ns,
+            "end_ns": end_ns,
+            "from_ns": start_ns - MAX_SEGMENT_NS,
+        }
+        rows = await self._database.glance(lambda one: one.execute(_STRETCHES, values).all())
         return [(start, end, mode) for start, end, mode in rows]
 
     async def at(self, camera: str, stream: str, t_ns: int) -> SegmentRow | None:
@@ -130,12 +132,8 @@ class Segments:
         )
 
     async def after(self, camera: str, stream: str, t_ns: int) -> SegmentRow | None:
-        return await self._first(
-            select(t.segments)
-            .where(_S.camera == camera, _S.stream == stream, _S.start_ns >= t_ns)
-            .order_by(_S.start_ns)
-            .limit(1)
-        )
+        found = await self._glanced(_AFTER, {"camera": camera, "stream": stream, "t_ns": t_ns})
+        return found[0] if found else None
 
     async def open_segments(self) -> list[SegmentRow]:
         # Sorted here: with ORDER BY, SQLite would walk the index of that order instead of
@@ -276,6 +274,10 @@ class Segments:
             row = (await connection.execute(query)).first()
         return None if row is None else _segment(row)
 
+    async def _glanced(self, query: Select[Any], values: dict[str, Any]) -> list[SegmentRow]:
+        rows = await self._database.glance(lambda one: one.execute(query, values).all())
+        return [_segment(row) for row in rows]
+
     async def _all(self, query: Select[Any]) -> list[SegmentRow]:
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
@@ -292,6 +294,31 @@ def _overlapping(
         _S.end_ns > start_ns,
     )
     return conditions if stream is None else (*conditions, _S.stream == stream)
+
+
+# Made once: what is asked for each picture that somebody looks at.
+_SPANS = (
+    select(t.segments)
+    .where(
+        _S.camera == bindparam("camera"),
+        _S.start_ns > bindparam("from_ns"),
+        _S.start_ns < bindparam("end_ns"),
+        _S.end_ns > bindparam("start_ns"),
+    )
+    .order_by(_S.start_ns, _S.stream)
+)
+_SPANS_OF_STREAM = _SPANS.where(_S.stream == bindparam("stream"))
+_STRETCHES = _SPANS_OF_STREAM.with_only_columns(_S.start_ns, _S.end_ns, _S.mode)
+_AFTER = (
+    select(t.segments)
+    .where(
+        _S.camera == bindparam("camera"),
+        _S.stream == bindparam("stream"),
+        _S.start_ns >= bindparam("t_ns"),
+    )
+    .order_by(_S.start_ns)
+    .limit(1)
+)
 
 
 def _columns(segment: SegmentRow) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from sqlalchemy import delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from vms.catalog import tables as t
 from vms.catalog.database import Database
@@ -48,11 +47,14 @@ class Sessions:
 
     async def standing(self, session_ids: Iterable[str]) -> dict[str, Standing]:
         ids = sorted(set(session_ids))
-        found: dict[str, Standing] = {}
-        async with self._database.read() as connection:
+
+        def read(connection: Connection) -> dict[str, Standing]:
+            found: dict[str, Standing] = {}
             for i in range(0, len(ids), _BATCH):
-                found |= await _standing(connection, ids[i : i + _BATCH])
-        return found
+                found |= _standing(connection, ids[i : i + _BATCH])
+            return found
+
+        return await self._database.glance(read)
 
     async def token(self, digest: str) -> RefreshToken:
         async with self._database.read() as connection:
@@ -105,14 +107,14 @@ class Sessions:
             return int(removed.rowcount)
 
 
-async def _standing(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Standing]:
-    rows = (await connection.execute(select(t.sessions).where(t.sessions.c.id.in_(ids)))).all()
+def _standing(connection: Connection, ids: Sequence[str]) -> dict[str, Standing]:
+    rows = connection.execute(select(t.sessions).where(t.sessions.c.id.in_(ids))).all()
     sessions = [Session(**row._asdict()) for row in rows]
     owners = sorted({session.user_id for session in sessions})
-    people = (await connection.execute(select(t.users).where(t.users.c.id.in_(owners)))).all()
+    people = connection.execute(select(t.users).where(t.users.c.id.in_(owners))).all()
     users = {row.id: user_of(row) for row in people}
     granted: dict[str, set[str]] = {owner: set() for owner in owners}
-    for row in await connection.execute(select(t.grants).where(t.grants.c.user_id.in_(owners))):
+    for row in connection.execute(select(t.grants).where(t.grants.c.user_id.in_(owners))):
         granted[row.user_id].add(row.camera)
     return {
         session.id: Standing(session, users[session.user_id], frozenset(granted[session.user_id]))
