@@ -7,10 +7,12 @@ standard input ends.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import uvloop
 from tests.support.api_server import running_api
 from tests.support.catalog_open import camera
 
@@ -28,10 +30,12 @@ async def main(folder: Path) -> None:
             await api.services.catalog.cameras.add(camera(f"cam-{number}"))
         async with api.client("olga") as client:
             token = client.headers["Authorization"].removeprefix("Bearer ")
+        gc.freeze()  # as a node does once it has started
         print(f"ready {api.base} {token}", flush=True)
         await asyncio.to_thread(sys.stdin.read)
     playback.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(Path(sys.argv[1])))

@@ -23,8 +23,9 @@ from vms.storage.volume import Volume, index_path
 
 T = TypeVar("T")
 
-_FIRST_READ = 1 << 18
+_FIRST_READ = 1 << 17
 _READ = 1 << 20
+"""The first picture is shown by little; what follows is read in ever larger pieces."""
 _MAX_CACHED = 16
 
 
@@ -170,7 +171,7 @@ class Recording:
             if not chunk:
                 return
             at += len(chunk)
-            size = _READ
+            size = min(size * 2, _READ)
             yield chunk
 
     def groups(self) -> list[Group]:

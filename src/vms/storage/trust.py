@@ -92,8 +92,13 @@ def is_as_hashed(descriptor: int, group: Group) -> bool:
 
 def read_bounded(path: Path, limit: int) -> bytes:
     """A whole file of at most `limit` bytes. Raises OSError, ParseError."""
-    with path.open("rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+    with path.open("rb", buffering=0) as file:
+        # Room for the limit is not taken where the file is known to be smaller.
+        most = min(os.fstat(file.fileno()).st_size, limit) + 1
+        parts, size = [], 0
+        while size <= limit and (part := file.read(most)):
+            parts.append(part)
+            size += len(part)
+    if size > limit:
         raise ParseError(f"{path} has more than {limit} bytes")
-    return data
+    return parts[0] if len(parts) == 1 else b"".join(parts)
