@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, delete, func, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    case,
+    delete,
+    func,
+    select,
+)
 
 from vms.catalog import tables as t
 from vms.catalog.database import Database
 from vms.catalog.port_evidence import MAX_SPANS, EventMark
-from vms.catalog.spans import overlapping, parts_of, upsert
+from vms.catalog.spans import overlapping, parts_of, span_values, upsert
 from vms.common.errors import NotFound
 from vms.common.model.evidence import Event
 
@@ -46,8 +57,9 @@ class Events:
         limit: int = MAX_SPANS,
     ) -> list[Event]:
         wanted = _wanted(camera, kinds)
-        async with self._database.read() as connection:
-            rows = await overlapping(connection, t.events, start_ns, end_ns, wanted, limit)
+        rows = await self._database.glance(
+            lambda one: overlapping(one, t.events, start_ns, end_ns, wanted, limit)
+        )
         return [Event(**row._asdict()) for row in rows]
 
     async def marks(
@@ -60,19 +72,15 @@ class Events:
         limit: int = MAX_SPANS,
     ) -> list[EventMark]:
         wanted = _wanted(camera, kinds)
-        step = _E.start_ns // max(1, step_ns)
-        lasting = func.sum(case((_E.end_ns.is_(None), 1), else_=0))
-        columns = (
-            func.min(_E.id), _E.kind, func.min(_E.label), func.max(_E.label),
-            func.min(_E.start_ns), func.max(_E.end_ns), lasting, func.count(),
-        )  # fmt: skip
-        rows: list[Row[Any]] = []
-        async with self._database.read() as connection:
-            for part in parts_of(t.events, start_ns, end_ns):
-                query = select(*columns).where(*wanted, *part).group_by(_E.kind, step)
-                query = query.order_by(func.min(_E.start_ns), _E.kind).limit(limit - len(rows))
-                rows += (await connection.execute(query)).all()
-        return [_mark(*row) for row in rows]
+        values = span_values(start_ns, end_ns, wanted) | {"step": max(1, step_ns)}
+
+        def read(connection: Connection) -> list[Row[Any]]:
+            rows: list[Row[Any]] = []
+            for query in _marks(kinds is not None):
+                rows += connection.execute(query, values | {"most": limit - len(rows)}).all()
+            return rows
+
+        return [_mark(*row) for row in await self._database.glance(read)]
 
     async def open(self, camera: str | None = None) -> list[Event]:
         query = select(t.events).where(_E.end_ns.is_(None))
@@ -87,17 +95,21 @@ class Events:
     ) -> list[tuple[int, int]]:
         wanted = _wanted(camera, kinds)
         found: list[tuple[int, int]] = []
-        at = start_ns
-        async with self._database.read() as connection:
+
+        def read(connection: Connection) -> None:
+            at = start_ns
             # By pages, each from where the joined spans so far end: memory stays small, and
             # what lies within them is never read.
             while at < end_ns:
-                rows = await overlapping(connection, t.events, at, end_ns, wanted, MAX_SPANS)
+                rows = overlapping(connection, t.events, at, end_ns, wanted, MAX_SPANS)
                 for row in rows:
                     _join(found, max(row.start_ns, start_ns), _end(row.end_ns, end_ns))
                 if len(rows) < MAX_SPANS:
                     break
                 at = found[-1][1]
+
+        async with self._database.read() as connection:
+            await connection.run_sync(read)
         return found
 
     async def remove_before(self, camera: str, t_ns: int, limit: int = MAX_SPANS) -> int:
@@ -112,9 +124,27 @@ class Events:
             return int(removed.rowcount)
 
 
-def _wanted(camera: str, kinds: Iterable[str] | None) -> tuple[ColumnElement[bool], ...]:
-    of_camera = (_E.camera == camera,)
-    return of_camera if kinds is None else (*of_camera, _E.kind.in_(sorted(set(kinds))))
+def _wanted(camera: str, kinds: Iterable[str] | None) -> dict[str, str | list[str]]:
+    return {"camera": camera} if kinds is None else {"camera": camera, "kind": sorted(set(kinds))}
+
+
+@cache
+def _marks(of_kinds: bool) -> list[Select[Any]]:
+    step = _E.start_ns // bindparam("step")
+    lasting = func.sum(case((_E.end_ns.is_(None), 1), else_=0))
+    columns = (
+        func.min(_E.id), _E.kind, func.min(_E.label), func.max(_E.label),
+        func.min(_E.start_ns), func.max(_E.end_ns), lasting, func.count(),
+    )  # fmt: skip
+    shape = (("camera", False), ("kind", True)) if of_kinds else (("camera", False),)
+    return [
+        select(*columns)
+        .where(*part)
+        .group_by(_E.kind, step)
+        .order_by(func.min(_E.start_ns), _E.kind)
+        .limit(bindparam("most", type_=BigInteger))
+        for part in parts_of(t.events, *shape)
+    ]
 
 
 def _mark(*row: Any) -> EventMark:

@@ -39,11 +39,10 @@ class Gaps:
         end_ns: int,
         limit: int = MAX_SPANS,
     ) -> list[Gap]:
-        wanted = [_G.camera == camera]
-        if stream is not None:
-            wanted.append(_G.stream == stream)
-        async with self._database.read() as connection:
-            rows = await overlapping(connection, t.gaps, start_ns, end_ns, wanted, limit)
+        wanted = {"camera": camera} if stream is None else {"camera": camera, "stream": stream}
+        rows = await self._database.glance(
+            lambda one: overlapping(one, t.gaps, start_ns, end_ns, wanted, limit)
+        )
         return [_gap(row) for row in rows]
 
     async def open(self) -> list[Gap]:

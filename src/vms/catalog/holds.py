@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from vms.catalog import tables as t
@@ -15,6 +15,15 @@ from vms.common.errors import Conflict, NotFound
 from vms.common.model.evidence import Hold, HoldKind
 
 _H = t.holds.c
+_SPANS = (
+    select(t.holds)
+    .where(
+        _H.camera == bindparam("camera"),
+        _H.start_ns < bindparam("span_end"),
+        _H.end_ns > bindparam("span_start"),
+    )
+    .order_by(_H.start_ns, _H.id)
+)
 
 
 class Holds:
@@ -60,13 +69,9 @@ class Holds:
             return tuple(_hold(row) for row in await connection.execute(query))
 
     async def spans(self, camera: str, start_ns: int, end_ns: int) -> tuple[Hold, ...]:
-        query = (
-            select(t.holds)
-            .where(_H.camera == camera, _H.start_ns < end_ns, _H.end_ns > start_ns)
-            .order_by(_H.start_ns, _H.id)
-        )
-        async with self._database.read() as connection:
-            return tuple(_hold(row) for row in await connection.execute(query))
+        values = {"camera": camera, "span_start": start_ns, "span_end": end_ns}
+        found = await self._database.glance(lambda one: one.execute(_SPANS, values).all())
+        return tuple(_hold(row) for row in found)
 
     async def release(self, hold_id: str, at_ns: int, by: str) -> Hold:
         async with self._database.write() as connection:

@@ -3,47 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, or_, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vms.catalog.database import Database
 from vms.catalog.tables import LONG_NS
 
 
-async def overlapping(
-    connection: AsyncConnection,
+def overlapping(
+    connection: Connection,
     table: Table,
     start_ns: int,
     end_ns: int,
-    conditions: Sequence[ColumnElement[bool]],
+    wanted: Mapping[str, str | Sequence[str]],
     limit: int,
 ) -> list[Row[Any]]:
-    """Rows that overlap [start_ns, end_ns) and meet `conditions`, by start."""
-    c = table.c
+    """Rows that overlap [start_ns, end_ns), by start. `wanted` is what columns are, or one of."""
     rows: list[Row[Any]] = []
-    for part in parts_of(table, start_ns, end_ns):
+    values = span_values(start_ns, end_ns, wanted)
+    for query in _searches(table, *_shape(wanted)):
         if len(rows) < limit:
-            query = select(table).where(*conditions, *part)
-            query = query.order_by(c.start_ns, c.id).limit(limit - len(rows))
-            rows += (await connection.execute(query)).all()
+            rows += connection.execute(query, values | {"most": limit - len(rows)}).all()
     return rows
 
 
-def parts_of(table: Table, start_ns: int, end_ns: int) -> Iterator[tuple[ColumnElement[bool], ...]]:
-    """Conditions of two searches that together find what overlaps [start_ns, end_ns).
+@lru_cache(64)
+def _searches(table: Table, *shape: tuple[str, bool]) -> list[Select[Any]]:
+    # Kept: to put a query together takes longer than to answer it.
+    return [
+        select(table)
+        .where(*part)
+        .order_by(table.c.start_ns, table.c.id)
+        .limit(bindparam("most", type_=BigInteger))
+        for part in parts_of(table, *shape)
+    ]
 
+
+def _shape(wanted: Mapping[str, str | Sequence[str]]) -> list[tuple[str, bool]]:
+    return [(name, not isinstance(value, str)) for name, value in wanted.items()]
+
+
+def parts_of(table: Table, *shape: tuple[str, bool]) -> Iterator[tuple[ColumnElement[bool], ...]]:
+    """Conditions of two searches that together find what overlaps a span (`span_values`).
+
+    Each of `shape` is the name of a column and whether there are several values for it.
     Those that began long before are found by the small index of long ones, so that the
     other search is of one range of the index however long a span may last.
     """
     c = table.c
-    reaches = or_(c.end_ns.is_(None), c.end_ns > start_ns)
+    wanted = [
+        c[name].in_(bindparam(f"its_{name}", expanding=True))
+        if is_several
+        else c[name] == bindparam(f"its_{name}")
+        for name, is_several in shape
+    ]
+    reaches = or_(c.end_ns.is_(None), c.end_ns > bindparam("span_start"))
     # As it stands in the index, so that the database knows it again.
     is_long: Any = text(f"(end_ns IS NULL OR end_ns - start_ns > {LONG_NS})")
-    yield c.start_ns <= start_ns - LONG_NS, is_long, reaches
-    yield c.start_ns > start_ns - LONG_NS, c.start_ns < end_ns, reaches
+    long_before: Any = bindparam("span_long_before")
+    yield *wanted, c.start_ns <= long_before, is_long, reaches
+    yield *wanted, c.start_ns > long_before, c.start_ns < bindparam("span_end"), reaches
+
+
+def span_values(
+    start_ns: int, end_ns: int, wanted: Mapping[str, str | Sequence[str]]
+) -> dict[str, Any]:
+    """What the searches of `parts_of` are to be executed with."""
+    span = {"span_start": start_ns, "span_long_before": start_ns - LONG_NS, "span_end": end_ns}
+    return span | {f"its_{name}": value for name, value in wanted.items()}
 
 
 async def upsert(database: Database, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
