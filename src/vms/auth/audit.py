@@ -41,6 +41,7 @@ VIEWS = frozenset({"live", "playback", "snapshot", "preview", "audit.read"})
 LOST_ACTION = "audit.lost"
 MAX_WAITING = 20_000
 _BATCH = 500
+_GATHER_S = 0.05
 _MAX_DETAIL = 8192
 _MAX_VALUE = 512
 _LAST_WORDS_S = 3.0
@@ -131,6 +132,8 @@ class AuditTrail:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(1.0):
                         await self._wake.wait()
+                # The answer that is noted goes first, and what comes with it is written with it.
+                await asyncio.sleep(_GATHER_S)
         finally:
             await self._last_words()
 

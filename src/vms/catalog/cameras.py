@@ -15,6 +15,7 @@ from vms.catalog.seal import Seal
 from vms.common.errors import Conflict, NotFound
 from vms.common.model.camera import Camera, RecordingMode, StreamConfig, Transport, check_id
 
+_EXISTS = select(exists().where(t.cameras.c.id == bindparam("camera_id")))
 _GET = select(t.cameras).where(t.cameras.c.id == bindparam("camera_id"))
 _STREAMS = (
     select(t.streams)
@@ -54,13 +55,13 @@ class Cameras:
         return self._camera(row, streams)
 
     async def exists(self, camera_id: str) -> bool:
-        query = _exists(camera_id)
-        return bool(await self._database.glance(lambda one: one.scalar(query)))
+        wanted = {"camera_id": camera_id}
+        return bool(await self._database.glance(lambda one: one.scalar(_EXISTS, wanted)))
 
     async def add(self, camera: Camera) -> None:
         _check(camera)
         async with self._database.write() as connection:
-            if await connection.scalar(_exists(camera.id)):
+            if await connection.scalar(_EXISTS, {"camera_id": camera.id}):
                 raise Conflict(f"there is a camera {camera.id!r} already; choose another id")
             await connection.execute(insert(t.cameras).values(self._columns(camera)))
             await _add_streams(connection, camera)
@@ -122,10 +123,6 @@ def _stream(row: Row[Any]) -> StreamConfig:
         post_roll_s=row.post_roll_s,
         schedule=schedule_of(row.schedule),
     )
-
-
-def _exists(camera_id: str) -> Any:
-    return select(exists().where(t.cameras.c.id == camera_id))
 
 
 async def _add_streams(connection: AsyncConnection, camera: Camera) -> None:
