@@ -102,6 +102,11 @@ class Answer:
         with self._lock:
             return next(self._chunks, None)
 
+    def first_chunk(self) -> bytes | None:
+        """The init segment with the first fragments, where nobody needs it alone. Blocking."""
+        init = self.next_chunk()
+        return init if init is None else init + (self.next_chunk() or b"")
+
     def media(self, most: int) -> bytes:
         """All fragments at once. Blocking. Raises StorageError, also above `most` bytes."""
         parts, size = [], 0
@@ -266,9 +271,11 @@ class Playback:
 
     async def stream(self, answer: Answer) -> AsyncIterator[bytes]:
         """The answer's bytes, read as fast as they are taken. `release` it after."""
-        while (chunk := await self.in_thread(answer.next_chunk)) is not None:
+        chunk = await self.in_thread(answer.first_chunk)
+        while chunk is not None:
             metrics.PLAYBACK_BYTES.inc(len(chunk))
             yield chunk
+            chunk = await self.in_thread(answer.next_chunk)
 
     def release(self, answer: Answer) -> None:
         """Close the answer's files. Not waited for: a slow disk holds no one who left."""
