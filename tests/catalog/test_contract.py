@@ -49,6 +49,9 @@ async def test_what_a_camera_hides_and_when_it_records_comes_back(catalog: SqlCa
     assert await catalog.cameras.get("front") == camera(
         streams=(main,), masks=masks, onvif="192.168.1.20"
     )
+    assert await catalog.cameras.masks("front") == masks
+    with pytest.raises(NotFound):
+        await catalog.cameras.masks("back")
 
 
 async def test_cameras_are_listed_by_id_with_their_own_streams(catalog: SqlCatalog) -> None:

@@ -13,9 +13,10 @@ from vms.catalog.database import Database
 from vms.catalog.forms import masks_of, masks_text, schedule_of, schedule_text
 from vms.catalog.seal import Seal
 from vms.common.errors import Conflict, NotFound
-from vms.common.model.camera import Camera, RecordingMode, StreamConfig, Transport, check_id
+from vms.common.model.camera import Camera, Mask, RecordingMode, StreamConfig, Transport, check_id
 
 _EXISTS = select(exists().where(t.cameras.c.id == bindparam("camera_id")))
+_MASKS = select(t.cameras.c.masks).where(t.cameras.c.id == bindparam("camera_id"))
 _GET = select(t.cameras).where(t.cameras.c.id == bindparam("camera_id"))
 _STREAMS = (
     select(t.streams)
@@ -57,6 +58,13 @@ class Cameras:
     async def exists(self, camera_id: str) -> bool:
         wanted = {"camera_id": camera_id}
         return bool(await self._database.glance(lambda one: one.scalar(_EXISTS, wanted)))
+
+    async def masks(self, camera_id: str) -> tuple[Mask, ...]:
+        wanted = {"camera_id": camera_id}
+        text = await self._database.glance(lambda one: one.scalar(_MASKS, wanted))
+        if text is None:
+            raise _missing(camera_id)
+        return masks_of(text)
 
     async def add(self, camera: Camera) -> None:
         _check(camera)

@@ -22,7 +22,7 @@ from vms.catalog.port_evidence import (
     HoldRepository,
     RetentionRepository,
 )
-from vms.common.model.camera import Camera
+from vms.common.model.camera import Camera, Mask
 from vms.common.model.segment import SegmentRow
 from vms.common.secret import Secret
 
@@ -106,6 +106,10 @@ class CameraRepository(Protocol):
     async def get(self, camera_id: str) -> Camera: ...
 
     async def exists(self, camera_id: str) -> bool: ...
+
+    async def masks(self, camera_id: str) -> tuple[Mask, ...]:
+        """Of the camera, alone. Raises NotFound."""
+        ...
 
     async def add(self, camera: Camera) -> None: ...
 

@@ -62,7 +62,7 @@ class View:
 
 async def _seen_by(request: Request, who: Principal, camera_id: str, token: str = "") -> View:
     services: AuthServices = auth_services(request)
-    masks = (await services.catalog.cameras.get(camera_id)).masks
+    masks = await services.catalog.cameras.masks(camera_id)
     lifted = services.policy.allows(who, Permission.UNMASK, camera_id)
     return View(who, () if lifted else masks, bool(masks) and lifted, token)
 
