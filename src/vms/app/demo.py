@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import structlog
 
 from vms.catalog.port import Catalog
 from vms.common.model.camera import Camera, RecordingMode, StreamConfig
 from vms.common.secret import Secret
-from vms.simulator.camera import SimCamera
-from vms.simulator.demo import demo_simulator
-from vms.simulator.gallery import VIEWS
-from vms.simulator.server import Simulator
+
+if TYPE_CHECKING:
+    from vms.simulator.camera import SimCamera
+    from vms.simulator.server import Simulator
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,9 @@ async def open_demo(catalog: Catalog) -> Simulator | None:
     made_before = await catalog.settings.get(_MARK) is not None
     if not made_before and known:
         return None
+    # A system of real cameras starts without what draws and encodes simulated ones.
+    from vms.simulator.demo import demo_simulator
+
     simulator = demo_simulator()
     shown = [sim for sim in simulator.cameras if not made_before or sim.id in known]
     if not shown:
@@ -49,6 +53,8 @@ async def open_demo(catalog: Catalog) -> Simulator | None:
 
 def is_demo(camera: Camera) -> bool:
     """Whether it is one of those that `open_demo` makes."""
+    from vms.simulator.gallery import VIEWS
+
     return camera.id in VIEWS and all(
         stream.url.startswith("rtsp://127.0.0.1:") for stream in camera.streams
     )
@@ -65,6 +71,8 @@ async def run_demo(simulator: Simulator) -> None:
 async def _write(
     catalog: Catalog, known: Mapping[str, Camera], sim: SimCamera, simulator: Simulator
 ) -> None:
+    from vms.simulator.gallery import VIEWS
+
     urls = {name: simulator.url(sim.id, name) for name in sim.streams}
     old = known.get(sim.id)
     if old is None:
