@@ -29,7 +29,7 @@ from vms.common.clock import SystemClock
 from vms.common.lifecycle import stop_task
 from vms.common.model.camera import Camera, RecordingMode, StreamConfig, StreamState, StreamStatus
 from vms.common.model.media import Codec
-from vms.common.stamp import STAMP_UUID, unpack_sei_stamp
+from vms.common.sei_stamp import STAMP_UUID, unpack_sei_stamp
 from vms.format.sei import find_user_data
 from vms.ingest import service as ingest
 from vms.ingest.settings import IngestSettings

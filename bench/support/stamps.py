@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 
 from vms.common.model.media import Codec
-from vms.common.stamp import STAMP_UUID, unpack_sei_stamp
+from vms.common.sei_stamp import STAMP_UUID, unpack_sei_stamp
 from vms.format.sei import find_user_data
 
 _CODECS = {"h264": Codec.H264, "hevc": Codec.H265}

@@ -29,7 +29,7 @@ from vms.catalog.open import open_catalog
 from vms.catalog.port import Catalog
 from vms.common.model.media import Codec
 from vms.common.model.segment import SegmentRow
-from vms.common.stamp import STAMP_UUID, SeiStamp, unpack_sei_stamp
+from vms.common.sei_stamp import STAMP_UUID, SeiStamp, unpack_sei_stamp
 from vms.format.sei import find_user_data
 from vms.storage.survey import cameras_of, days_of, files_of
 

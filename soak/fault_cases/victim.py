@@ -32,7 +32,7 @@ from vms.common.clock import SystemClock
 from vms.common.model.camera import Camera, RecordingMode, StreamConfig
 from vms.common.model.media import AccessUnit, Codec
 from vms.common.model.messages import Alarm
-from vms.common.stamp import STAMP_UUID, pack_sei_stamp
+from vms.common.sei_stamp import STAMP_UUID, pack_sei_stamp
 from vms.format.annexb import to_length_prefixed
 from vms.format.sei import build_stamp_sei
 from vms.storage.service import StorageService

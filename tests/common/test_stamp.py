@@ -5,14 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vms.common.stamp import (
-    Stamp,
-    bar_height,
-    draw_stamp,
-    pack_sei_stamp,
-    read_stamp,
-    unpack_sei_stamp,
-)
+from vms.common.sei_stamp import pack_sei_stamp, unpack_sei_stamp
+from vms.common.stamp import Stamp, bar_height, draw_stamp, read_stamp
 
 
 def picture(width: int, height: int, seed: int = 1) -> np.ndarray:

@@ -15,7 +15,8 @@ import pytest
 from tests.support.system import System, wait_for
 
 from vms.common.model.media import Codec
-from vms.common.stamp import STAMP_UUID, draw_stamp, pack_sei_stamp, unpack_sei_stamp
+from vms.common.sei_stamp import STAMP_UUID, pack_sei_stamp, unpack_sei_stamp
+from vms.common.stamp import draw_stamp
 from vms.format.annexb import split_annexb, to_annexb, to_length_prefixed
 from vms.format.sei import build_stamp_sei, find_user_data
 

@@ -16,7 +16,7 @@ from vms.common.model.camera import Camera, StreamConfig, StreamState, StreamSta
 from vms.common.model.media import AccessUnit
 from vms.common.model.messages import Command, ConfigChanged, Reply
 from vms.common.secret import Secret
-from vms.common.stamp import STAMP_UUID, unpack_sei_stamp
+from vms.common.sei_stamp import STAMP_UUID, unpack_sei_stamp
 from vms.format.sei import find_user_data
 from vms.ingest import service
 from vms.ingest.settings import IngestSettings

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from vms.common.model.media import Codec
-from vms.common.stamp import STAMP_UUID, SeiStamp, unpack_sei_stamp
+from vms.common.sei_stamp import STAMP_UUID, SeiStamp, unpack_sei_stamp
 from vms.format import digest, rtcp
 from vms.format.annexb import to_length_prefixed
 from vms.format.rtp import RtpHeader, parse_rtp

@@ -1,8 +1,8 @@
 """The machine-readable stamp in every picture that the simulator makes.
 
-Two marks, one truth: a bar of cells in the picture itself, which survives decoding,
-scaling and a screenshot, and 16 bytes in a user-data SEI beside the picture, which are
-read without decoding. Geometry and byte order are in docs/reference/stamp.md.
+A bar of cells in the picture itself, which survives decoding, scaling and a screenshot; beside
+it, `sei_stamp` says the same without decoding. Geometry and byte order are in
+docs/reference/stamp.md.
 """
 
 from __future__ import annotations
@@ -29,10 +29,6 @@ DIM = 96
 
 _MIN_CONTRAST = 40.0
 
-STAMP_UUID = bytes.fromhex("a1d36c2e7b854f19b6e25d0c94f8e7a3")
-"""Marks our user_data_unregistered SEI message (H.264 and H.265, payload type 5)."""
-
-_SEI = struct.Struct(">QQ")
 _BODY = struct.Struct(">I6s")
 _MARKER_BITS = np.array([(MARKER >> (15 - i)) & 1 for i in range(16)], dtype=bool)
 
@@ -43,26 +39,6 @@ class Stamp:
 
     number: int
     wall_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class SeiStamp:
-    """What the SEI says: units sent before this one, and UTC in ns when it was sent."""
-
-    number: int
-    sent_ns: int
-
-
-def pack_sei_stamp(number: int, sent_ns: int) -> bytes:
-    """The 16 payload bytes that follow STAMP_UUID."""
-    return _SEI.pack(number, sent_ns)
-
-
-def unpack_sei_stamp(payload: bytes | memoryview) -> SeiStamp | None:
-    """The reverse; None where `payload` is shorter than 16 bytes."""
-    if len(payload) < _SEI.size:
-        return None
-    return SeiStamp(*_SEI.unpack_from(payload))
 
 
 def bar_height(width: int) -> int:

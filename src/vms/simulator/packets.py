@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vms.common.model.media import Codec, CodecParameters, Medium
-from vms.common.stamp import STAMP_UUID, pack_sei_stamp
+from vms.common.sei_stamp import STAMP_UUID, pack_sei_stamp
 from vms.format.annexb import to_length_prefixed
 from vms.format.packetize import packetize
 from vms.format.sei import build_stamp_sei
