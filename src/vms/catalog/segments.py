@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    UnaryExpression,
     bindparam,
     delete,
     exists,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql import operators
 
 from vms.catalog import tables as t
 from vms.catalog.database import Database
@@ -199,7 +201,7 @@ class Segments:
             select(
                 *key, func.count(), func.sum(_S.size), func.min(_S.start_ns), func.max(_S.end_ns)
             )
-            .group_by(*key)
+            .group_by(*map(self._as_read, key))
             .order_by(*key)
         )
         if since_ns is not None:
@@ -210,6 +212,16 @@ class Segments:
             CameraUsage(camera, stream, volume, count, int(size), oldest, newest)
             for camera, stream, volume, count, size, oldest, newest in rows
         ]
+
+    def _as_read(self, column: ColumnElement[str]) -> ColumnElement[str]:
+        """The column, to group by as rows lie in the table.
+
+        SQLite would go by an index of it, and from there seek each row of the whole table:
+        of a million, half a minute instead of two seconds.
+        """
+        if self._database.dialect != "sqlite":
+            return column
+        return UnaryExpression(column, operator=operators.custom_op("+"))
 
     async def days(
         self, camera: str, stream: str | None, start_ns: int, end_ns: int, zone: tzinfo
