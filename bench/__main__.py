@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.harness import ROOT, hardware
 
-SCRIPTS = ("ingest", "latency", "glass", "seek", "timeline")
+SCRIPTS = ("write_path", "seek", "timeline", "ingest", "latency", "glass")
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     for name in SCRIPTS:
         print(f"== bench/{name}.py", flush=True)
         results.append((name, *_run(name, extra)))
-    _write(results)
+        _write(results)
     failed = [name for name, status, _ in results if status]
     if failed:
         sys.exit(f"fell short: {', '.join(failed)}")

@@ -1,3 +1,4 @@
+# ruff: noqa: E402
 """Records stamped pictures of several cameras until it is killed.
 
 `python -m soak.fault_cases.victim DATA RUN CAMERAS [CATALOG_URL]`: the storage role alone,
@@ -11,6 +12,11 @@ no encoder is loaded here. SIGTERM ends it in good order.
 """
 
 from __future__ import annotations
+
+import gc
+
+# As `vms run` does, which this stands for.
+gc.disable()
 
 import asyncio
 import contextlib
@@ -70,6 +76,8 @@ async def main(data: Path, run: str, count: int, url: str) -> None:
         if not told and all(state.written_units for state in service.states()):
             told = True
             print(f"recording {waited_ns()}", flush=True)
+            gc.freeze()
+            gc.enable()
     feeder.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

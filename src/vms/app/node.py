@@ -89,6 +89,7 @@ class NodeRunner:
             # What was made until here stays to the end. To look through all of it for garbage
             # again and again would stop everything for a fifth of a second each time.
             gc.freeze()
+            gc.enable()
             log.info("node started", roles=",".join(self._roles))
             await self._stop.wait()
             log.info("node stopping")
