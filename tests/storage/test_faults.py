@@ -18,6 +18,7 @@ from tests.support.storage_rig import rig, wait_for
 
 from vms.bus.port import Delivery
 from vms.common.errors import StorageError
+from vms.common.model.evidence import Hold, HoldKind
 from vms.common.model.media import AccessUnit
 from vms.storage.inbox import Inbox, Lane
 from vms.storage.settings import StorageSettings
@@ -144,10 +145,14 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 async def test_a_disk_that_fills_up_is_said_and_recording_goes_on_later(tmp_path: Path) -> None:
     parameters, packets = encode_video(pictures=50)
-    with small_disk(tmp_path / "recordings", "300k") as disk:
+    # 64 KiB of it are for the journal of deleting.
+    with small_disk(tmp_path / "recordings", "500k") as disk:
         ballast = disk / "ballast"
-        ballast.write_bytes(bytes(260 * 1024))
+        ballast.write_bytes(bytes(380 * 1024))
         async with rig(tmp_path, start_wait_s=0) as storage:
+            # Else the oldest makes room, and recording goes on at once.
+            held = Hold("all", "front", HoldKind.LOCK, 0, 1 << 62, "", "u", "U", time.time_ns())
+            await storage.catalog.holds.add(held)
             recorder = storage.service.recorder
             turn = 0
 
