@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -59,7 +60,13 @@ class Plant:
             wait_status(self.client, name, "online")
 
     def open_files(self) -> int:
-        return len(os.listdir(f"/proc/{self.system.process.pid}/fd"))
+        """But for the catalog's, whose pools grow up to their bound."""
+        folder = Path(f"/proc/{self.system.process.pid}/fd")
+        count = 0
+        for one in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                count += "/vms.db" not in os.readlink(one)
+        return count
 
 
 @pytest.fixture(scope="module")
