@@ -15,10 +15,10 @@ from typing import Protocol
 
 from vms.catalog.port_evidence import CameraUsage
 from vms.common.clock import Clock
-from vms.common.model.evidence import Hold, HoldKind, RetentionRule
 from vms.common.model.segment import SegmentRow
 from vms.storage.alarms import RETENTION
 from vms.storage.overview import Outlook
+from vms.storage.retention import RetentionHolds, RetentionRules
 from vms.storage.retention_plan import DAY_NS, Promise, promise_of
 from vms.storage.retention_room import RoomAlarms
 from vms.storage.settings import StorageSettings
@@ -110,28 +110,15 @@ class ForecastSegments(Protocol):
     ) -> list[SegmentRow]: ...
 
 
-class ForecastHolds(Protocol):
-    async def list(
-        self,
-        camera: str | None = None,
-        active_at_ns: int | None = None,
-        kind: HoldKind | None = None,
-    ) -> tuple[Hold, ...]: ...
-
-
-class ForecastRules(Protocol):
-    async def list(self) -> dict[str, RetentionRule]: ...
-
-
 class ForecastCatalog(Protocol):
     @property
     def segments(self) -> ForecastSegments: ...
 
     @property
-    def holds(self) -> ForecastHolds: ...
+    def holds(self) -> RetentionHolds: ...
 
     @property
-    def retention(self) -> ForecastRules: ...
+    def retention(self) -> RetentionRules: ...
 
 
 class Forecaster:
